@@ -34,6 +34,7 @@ describe('56: a clock that is wrong', () => {
     const file = path.join(folder, 'ahead-ms');
     writeFileSync(file, String(20 * MINUTE_MS));
     const operator = await addOperatorWithCanaries(saga, { machines: 2 });
+    const beganMs = Date.now();
     const worker = await startWorkerChild(saga, {
       env: {
         NODE_OPTIONS: `--require ${path.resolve(__dirname, '../support/shifted-clock.cjs')}`,
@@ -44,7 +45,7 @@ describe('56: a clock that is wrong', () => {
     const { ids, failure, ledger } = await runUnderFault(saga, operator, {
       during: async (run) => {
         const told = `ClockWrong: this machine's clock is 20 min ahead of Postgres, ${urls().join(' and ')}`;
-        await until(async () => (await run.status()).waiting.some(({ why }) => why.startsWith(told)), 30_000);
+        await until(async () => (await run.status()).waiting.some(({ why }) => why.startsWith(told)), 60_000);
         expect((await saga.ledger(run.runId)).filter(({ event }) => event !== null)).toEqual([]);
         expectAskedForNothing(operator);
         writeFileSync(file, '0');
@@ -52,10 +53,13 @@ describe('56: a clock that is wrong', () => {
     });
     expect(failure).toBeUndefined();
     expect(ids).toHaveLength(4);
-    for (const { event } of ledger)
-      expect(Math.abs((event?.created_at ?? 0) * 1000 - Date.now())).toBeLessThan(MINUTE_MS);
+    // However long it took: within the time of the test, and not 20 minutes ahead of it.
+    for (const { event } of ledger) {
+      expect((event?.created_at ?? 0) * 1000).toBeGreaterThan(beganMs - MINUTE_MS);
+      expect((event?.created_at ?? 0) * 1000).toBeLessThan(Date.now() + MINUTE_MS);
+    }
     await worker.stop('SIGTERM', 5_000);
-  }, 60_000);
+  }, 180_000);
 
   test.each([
     ['2 minutes behind', -2 * MINUTE_MS, '2 min behind'],
@@ -64,7 +68,12 @@ describe('56: a clock that is wrong', () => {
     const relays = await Promise.all([1, 2].map(() => startRelay({ clockAheadMs: () => -aheadMs })));
     saga.onStop(() => Promise.all(relays.map((relay) => relay.stop())));
     const bench = startActivities(saga, {
-      env: { REPUBLISH_RELAYS: relays.map(({ url }) => url).join(',') },
+      // One try: a slow machine must not end it for another reason.
+      env: {
+        REPUBLISH_RELAYS: relays.map(({ url }) => url).join(','),
+        REPUBLISH_RELAY_TIMEOUT_MS: '20000',
+        REPUBLISH_BUNKER_TIMEOUT_MS: '30000',
+      },
     });
     const operator = await saga.addOperator({ machines: 2 });
     const { runId } = await bench.plan(operator);
@@ -99,5 +108,5 @@ describe('56: a clock that is wrong', () => {
       { area: 'relay', subject: wrong.url, message: expect.stringContaining("behind this host's") },
       { area: 'clock', status: 'warn', message: expect.stringContaining(wrong.url) },
     ]);
-  }, 60_000);
+  }, 120_000);
 });

@@ -18,7 +18,9 @@ describe('activities around the pages', () => {
 
   beforeAll(async () => {
     saga = await startSaga({ relays: 3 });
-    bench = startActivities(saga, { env: { REPUBLISH_DOCUMENTS_PER_PAGE: '2' } });
+    // Each activity has one try: a slow machine must not end it for another reason.
+    const env = { REPUBLISH_RELAY_TIMEOUT_MS: '20000', REPUBLISH_BUNKER_TIMEOUT_MS: '30000' };
+    bench = startActivities(saga, { env: { ...env, REPUBLISH_DOCUMENTS_PER_PAGE: '2' } });
   });
   afterAll(() => saga.stop());
 

@@ -6,18 +6,22 @@ import { createDatabase, dropDatabase } from '../../database/admin';
 import { startBunker } from '../../dev/bunker';
 import { seedOperator } from '../../dev/seed';
 import { startWorkerProcess } from '../../embedded/worker-process';
-import { republish } from '../support/command-line';
+import { type CommandResult, republish } from '../support/command-line';
+import { startPatientSaga } from '../support/fleet';
 import { Gate } from '../support/gate';
-import { type Saga, startSaga } from '../support/saga';
+import type { Saga } from '../support/saga';
 import { republishInTerminal } from '../support/pseudo-terminal';
 import { testServers } from '../support/servers';
 import { until } from '../support/until';
+
+// A test here is a dozen processes, one after the other.
+jest.setTimeout(180_000);
 
 describe('republish', () => {
   let saga: Saga;
 
   beforeAll(async () => {
-    saga = await startSaga();
+    saga = await startPatientSaga();
     const worker = await startWorkerProcess(saga.env);
     saga.onStop(() => worker.stop('SIGTERM', 35_000));
   });
@@ -78,8 +82,13 @@ describe('republish', () => {
       const started = await republish(['start', id, '--no-wait', '--json'], saga.env);
       const { runId } = JSON.parse(started.stdout) as { runId: string };
       expect(started.code).toBe(0);
-      const status = await republish(['status', id, '--json'], saga.env);
-      expect(JSON.parse(status.stdout)).toMatchObject({
+      // A worker that is slow to answer is not waited for: then there is no progress.
+      let status: CommandResult | undefined;
+      await until(async () => {
+        status = await republish(['status', id, '--json'], saga.env);
+        return (JSON.parse(status.stdout) as { progress: unknown }).progress !== null;
+      });
+      expect(JSON.parse(status?.stdout ?? '')).toMatchObject({
         runId,
         status: 'RUNNING',
         progress: { phase: expect.any(String) },
@@ -182,7 +191,7 @@ describe('republish', () => {
           expect([args, code, stdout]).toEqual([args, 5, '']);
           expect(stderr).toContain(`error: ${type}: `);
           return meant.test(stderr);
-        });
+        }, 120_000);
       }
     });
 

@@ -7,6 +7,9 @@ import { startFaultProxy } from '../support/fault-proxy';
 import { republishInTerminal } from '../support/pseudo-terminal';
 import { until } from '../support/until';
 
+// A test here is a dozen processes, some of them servers, one after the other.
+jest.setTimeout(180_000);
+
 let migration: Migration;
 beforeEach(async () => {
   migration = await startMigration();
@@ -50,7 +53,7 @@ describe('a command that needs only Postgres', () => {
     expect(readFileSync(path.join(folder, 'secrets-key'), 'utf8')).toMatch(/^[0-9a-f]{64}\n$/);
     expect(existsSync(path.join(folder, 'temporal.db'))).toBe(false);
     expect(serversOf(folder)).toEqual([]);
-  }, 60_000);
+  });
 
   test('keeps the ledger and the key of the folder from one command to the next', async () => {
     await migration.make();
@@ -76,7 +79,7 @@ describe('a command that needs only Postgres', () => {
       path.join(folder, 'secrets-key'),
     );
     expect(readFileSync(path.join(folder, 'secrets-key'), 'utf8')).toBe(key);
-  }, 90_000);
+  });
 
   test('shares the servers with another that begins at the same moment', async () => {
     await migration.make();
@@ -90,7 +93,7 @@ describe('a command that needs only Postgres', () => {
       both.map(() => ({ code: 0, stderr: '' })),
     );
     await until(() => serversOf(folder).length === 0);
-  }, 60_000);
+  });
 });
 
 describe('what is refused', () => {
@@ -126,7 +129,7 @@ describe('what is refused', () => {
     const listed = await republish(['signer', 'list'], { ...env, REPUBLISH_CONFIG: file });
     expect(listed).toMatchObject({ code: 0 });
     expect(readdirSync(path.dirname(folder)).sort()).toEqual(['migration', 'republish.config.json']);
-  }, 60_000);
+  });
 
   test('a folder that holds other files, which stays as it is', async () => {
     const { folder, run } = migration;
@@ -151,7 +154,7 @@ describe('what is refused', () => {
       expect({ code, stderr }).toEqual({ code: 5, stderr: expect.stringContaining(reason) as string });
       expect(stderr).toContain('name one that this user may write to');
     }
-  }, 60_000);
+  });
 
   test('a folder of a newer release', async () => {
     const { folder, run } = migration;
@@ -176,7 +179,7 @@ describe('what is refused', () => {
       code: 5,
       stderr: expect.stringContaining('LNBITS_DATABASE_URL is not set') as string,
     });
-  }, 90_000);
+  });
 });
 
 describe('start', () => {
@@ -195,16 +198,25 @@ describe('start', () => {
       rows: 45,
     });
     try {
-      await until(() => /█.* of 80/.test(terminal.screen()), 60_000);
-      expect(terminal.screen()).toContain('Ctrl-C stops: documents in work are finished, and the run rests.');
+      // All at once: a frame may come in parts.
+      const hint = 'Ctrl-C stops: documents in work are finished, and the run rests.';
+      await until(() => {
+        const screen = terminal.screen();
+        return /█.* of 80/.test(screen) && screen.includes(hint);
+      }, 90_000);
       const listed = execFileSync('ps', ['-A', '-o', 'pid=,args='], { encoding: 'utf8' });
       const worker = new RegExp(`^\\s*(\\d+) \\S*node\\S* .*main.js worker --data ${folder}$`, 'm').exec(
         listed,
       );
       process.kill(Number(worker?.[1] ?? NaN), 'SIGKILL');
-      await until(() => /another one is started\n[^]*Ctrl-C stops/.test(terminal.screen()), 30_000);
-      expect(terminal.screen().match(/Ctrl-C stops/g)).toHaveLength(1);
-      expect(terminal.screen().match(/ of 80/g)).toHaveLength(1);
+      const times = (what: RegExp): number => terminal.screen().match(what)?.length ?? 0;
+      await until(
+        () =>
+          /another one is started\n[^]*Ctrl-C stops/.test(terminal.screen()) &&
+          times(/Ctrl-C stops/g) === 1 &&
+          times(/ of 80/g) === 1,
+        60_000,
+      );
       terminal.type('\u0003');
       expect(await terminal.ended).toBe(130);
       expect(terminal.screen()).toMatch(/the run rests\. Go on with:\s+republish start operator-1/);
@@ -213,7 +225,7 @@ describe('start', () => {
       await terminal.stop();
       await slow.stop();
     }
-  }, 180_000);
+  }, 300_000);
 
   test('is the whole job, and a second one does only what is missing', async () => {
     await migration.make();
@@ -231,6 +243,6 @@ describe('start', () => {
     expect(JSON.parse(second.stdout)).toEqual(JSON.parse(first.stdout));
     expect(second.stderr).toContain('0 published, 4 unchanged');
     expect((await run(['verify', 'operator-1'])).code).toBe(0);
-  }, 180_000);
+  });
   // Killed in the middle and called again: sqlite-migration.test.ts.
 });

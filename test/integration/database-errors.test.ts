@@ -1,5 +1,6 @@
 import { type Database, openDatabase } from '../../database/connection';
 import { startLedger, type TestLedger } from '../support/ledger';
+import { until } from '../support/until';
 
 let ledger: TestLedger;
 let database: Database;
@@ -33,8 +34,7 @@ test('a deadlock is run again inside', async () => {
     database.transaction(async (client) => {
       await client.query('UPDATE pair SET n = n + 1 WHERE id = $1', [first]);
       arrived += 1;
-      for (let wait = 0; arrived < 2 && wait < 100; wait += 1)
-        await new Promise((resolve) => setTimeout(resolve, 10));
+      await until(() => arrived >= 2);
       await client.query('UPDATE pair SET n = n + 1 WHERE id = $1', [second]);
     });
   await Promise.all([both(1, 2), both(2, 1)]);
@@ -43,12 +43,14 @@ test('a deadlock is run again inside', async () => {
 });
 
 test('terminated backends end no process, and the next statement works', async () => {
-  const admin = openDatabase({ url: ledger.url, maxConnections: 1 });
-  await Promise.all(Array.from({ length: 5 }, () => database.query('SELECT pg_sleep(0.01)')));
-  await admin.query(
-    'SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE pid <> pg_backend_pid() AND datname = current_database()',
+  let broken = 0;
+  const pooled = openDatabase({ url: ledger.url, onIdleError: () => void (broken += 1) });
+  const asked = Array.from({ length: 5 }, () =>
+    pooled.query<{ pid: number }>('SELECT pg_backend_pid() AS pid FROM pg_sleep(0.01)'),
   );
-  await admin.close();
-  await new Promise((resolve) => setTimeout(resolve, 100));
-  expect(await database.query('SELECT 1 AS one')).toEqual([{ one: 1 }]);
+  const pids = [...new Set((await Promise.all(asked)).flat().map(({ pid }) => pid))];
+  await database.query('SELECT pg_terminate_backend(pid) FROM unnest($1::int[]) AS pid', [pids]);
+  await until(() => broken >= pids.length);
+  expect(await pooled.query('SELECT 1 AS one')).toEqual([{ one: 1 }]);
+  await pooled.close();
 });

@@ -1,6 +1,5 @@
 import { once } from 'node:events';
 import { request } from 'node:http';
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Event, EventTemplate } from 'nostr-tools/core';
 import type { Filter } from 'nostr-tools/filter';
 import { finalizeEvent, generateSecretKey, getPublicKey } from 'nostr-tools/pure';
@@ -9,6 +8,8 @@ import WebSocket from 'ws';
 import { startRelay } from '../../dev/relay';
 import { RelayLink } from '../../dev/relay-link';
 import type { DevRelay } from '../../dev/relay';
+import { freePort } from '../../embedded/free-port';
+import { until } from '../support/until';
 
 // nostr-tools has no WebSocket of its own on Node 20, and each of its entries needs to be told separately.
 useWebSocketImplementation(WebSocket);
@@ -22,6 +23,14 @@ function make(template: Partial<EventTemplate>): Event {
     { kind: 30078, created_at: nowS, tags: [['d', 'a']], content: '', ...template },
     secretKey,
   );
+}
+
+/** A client that takes no slow answer for none. */
+async function connect(url: string): Promise<Relay> {
+  const client = new Relay(url);
+  client.baseEoseTimeout = client.publishTimeout = 50_000;
+  await client.connect();
+  return client;
 }
 
 /** Everything a fresh subscription gets before EOSE. */
@@ -58,7 +67,7 @@ describe('embedded relay', () => {
     relay = await startRelay({
       onMessage: (direction, socketId, frame) => frames.push({ direction, socketId, frame }),
     });
-    client = await Relay.connect(relay.url);
+    client = await connect(relay.url);
   });
 
   afterEach(async () => {
@@ -129,7 +138,7 @@ describe('embedded relay', () => {
   });
 
   it('applies tag filters to live events too', async () => {
-    const listener = await Relay.connect(relay.url);
+    const listener = await connect(relay.url);
     const a = await live(listener, { kinds: [30078], '#d': ['a'] });
     const b = await live(listener, { kinds: [30078], '#d': ['b'] });
     const forA = make({ tags: [['d', 'a']] });
@@ -227,7 +236,7 @@ describe('embedded relay', () => {
     relay.dropConnections();
     await closed;
     expect(relay.connections()).toBe(0);
-    client = await Relay.connect(relay.url);
+    client = await connect(relay.url);
     expect(await client.publish(make({}))).toBe('');
   });
 
@@ -238,6 +247,9 @@ describe('embedded relay', () => {
   });
 
   it('gives a link that finds its way back after a drop and a restart', async () => {
+    await relay.stop();
+    // Not one from the kernel's range: while the relay is stopped, a client of another test could get it.
+    relay = await startRelay({ port: await freePort() });
     const received: string[] = [];
     const link = new RelayLink(relay.url, { kinds: [1] }, ({ id }) => received.push(id), 20);
     await link.ready;
@@ -245,9 +257,9 @@ describe('embedded relay', () => {
     await relay.stop();
     relay = await startRelay({ port: relay.port });
     const event = make({ kind: 1 });
-    client = await Relay.connect(relay.url);
+    client = await connect(relay.url);
     await client.publish(event);
-    for (let i = 0; i < 200 && received.length === 0; i++) await sleep(10);
+    await until(() => received.length > 0);
     expect(received).toEqual([event.id]);
     await link.close();
     expect(link.send(['CLOSE', 'x'])).toBe(false);

@@ -18,6 +18,7 @@ import type { Placement } from '../../nostr/relays/seen';
 import type { Quorum } from '../../rules/quorum';
 import { shownRelay, websocketUrl } from '../../nostr/relays/url';
 import { type BareRelay, type BareScript, startBareRelay } from '../support/bare-relay';
+import { startFaultProxy, type FaultProxy } from '../support/fault-proxy';
 import { place } from '../support/place';
 import { startTcpServer } from '../support/tcp-server';
 import { until } from '../support/until';
@@ -69,6 +70,12 @@ async function gatewayTo(
   await until(() => gateway.relays().every(({ connected, errorCount }) => connected || errorCount > 0));
   return gateway;
 }
+/** A way to a relay that can be closed. */
+async function proxyTo(relay: { url: string }): Promise<FaultProxy> {
+  const proxy = await startFaultProxy(relay.url);
+  cleanUp.push(() => proxy.stop());
+  return proxy;
+}
 /** A gateway that answers as a script wants, for what the real one never does. */
 async function scripted(script: BareScript, ...stored: SignedEvent[]): Promise<BareRelay> {
   const relay = await bare(script, ...stored);
@@ -77,16 +84,18 @@ async function scripted(script: BareScript, ...stored: SignedEvent[]): Promise<B
 
 interface Options {
   quorum?: Quorum;
+  /** Where a test waits until it is over. Default: longer than any machine needs for an answer. */
   replyTimeoutMs?: number;
+  connectTimeoutMs?: number;
 }
 function publisherOf(relays: { url: string }[], options: Options = {}): RelayPublisher {
-  const pool = new RelayPool({ connectTimeoutMs: 2_000 });
+  const pool = new RelayPool({ connectTimeoutMs: options.connectTimeoutMs ?? 15_000 });
   cleanUp.push(() => pool.close());
   return new RelayPublisher({
     pool,
     relays: relays.map(({ url }) => url),
     quorum: options.quorum ?? 'all',
-    replyTimeoutMs: options.replyTimeoutMs ?? 4_000,
+    replyTimeoutMs: options.replyTimeoutMs ?? 20_000,
   });
 }
 const look = async (relay: { url: string }, options?: Options): Promise<Sighting | undefined> =>
@@ -95,6 +104,9 @@ const look = async (relay: { url: string }, options?: Options): Promise<Sighting
 const standingOn = (placement: Placement, { url }: { url: string }) => placement.relays[shownRelay(url)];
 const sentTo = (gateway: NostrclientGateway, type: string): unknown[][] =>
   gateway.received.filter((frame) => frame[0] === type);
+/** The ids of the events that a gateway was given. */
+const givenTo = (gateway: NostrclientGateway): string[] =>
+  sentTo(gateway, 'EVENT').map(([, event]) => (event as SignedEvent).id);
 
 const notSeen = (ms: number) => ({
   state: 'unreachable',
@@ -113,7 +125,7 @@ async function listen(
   onOk: (id: string) => void = () => undefined,
 ): Promise<{ connection: RelayConnection; got: string[] }> {
   const url = websocketUrl(gateway.url);
-  const connection = await RelayConnection.open({ url, connectTimeoutMs: 1_000, onOk });
+  const connection = await RelayConnection.open({ url, connectTimeoutMs: 15_000, onOk });
   cleanUp.push(() => connection.close());
   const got: string[] = [];
   connection.subscribe([{ kinds: [30078] }], {
@@ -128,18 +140,47 @@ const slowly =
   (id, filters, peer, self) =>
     void setTimeout(() => self.answer(id, filters, peer), ms).unref();
 
+/**
+ * Scripts of relays behind one gateway, each of which answers a moment after the one before has: long enough
+ * for the gateway to give back their EOSE one by one, and much shorter than an EOSE is waited for.
+ */
+function inTheirTurn(relays: number): BareScript[] {
+  /** How many relays have answered, by subscription: the gateway asks all of them with one id. */
+  const answered = new Map<string, number>();
+  return Array.from({ length: relays }, (_, turn) => ({
+    onRequest: (id, filters, peer, self) =>
+      void until(() => (answered.get(id) ?? 0) === turn).then(async () => {
+        self.answer(id, filters, peer);
+        await sleep(100, undefined, { ref: false });
+        answered.set(id, turn + 1);
+      }),
+  }));
+}
+
 describe('the stand-in', () => {
   it("gives back an event once and each relay's EOSE; never an OK", async () => {
     const event = make();
-    const relays = [await bare({}, event), await bare({ onRequest: slowly(300) }, event)];
+    let ask: () => void = () => undefined;
+    const later = new Promise<void>((resolve) => (ask = resolve));
+    const relays = [
+      await bare({}, event),
+      // Not before the EOSE of the first one is back: those between two looks of the gateway become one.
+      await bare(
+        { onRequest: (id, filters, peer, self) => void later.then(() => self.answer(id, filters, peer)) },
+        event,
+      ),
+    ];
     const gateway = await gatewayTo(relays);
     const oks: string[] = [];
     const { connection, got } = await listen(gateway, (id) => oks.push(id));
+    await until(() => got.length === 2);
+    ask();
     await until(() => got.length === 3);
     await sleep(100);
     expect(got).toEqual([event.id, 'EOSE', 'EOSE']);
     const other = make({ d: 'fees:y' });
     expect(await connection.publish(other, 300)).toEqual({ kind: 'silent' });
+    await until(() => relays.every(({ stored }) => stored.length === 2));
     expect(oks).toEqual([]);
     for (const relay of relays) expect(relay.stored).toEqual([event, other]);
   });
@@ -183,7 +224,7 @@ describe('the stand-in', () => {
   it('lets in by its settings, and refuses with HTTP 403', async () => {
     const gateway = await gatewayTo([]);
     const handshake = async (url: string): Promise<string> =>
-      RelayConnection.open({ url: websocketUrl(url), connectTimeoutMs: 1_000 }).then(
+      RelayConnection.open({ url: websocketUrl(url), connectTimeoutMs: 15_000 }).then(
         (connection) => (connection.close(), 'open'),
         (error: Error) => error.message,
       );
@@ -220,10 +261,13 @@ describe('publishing through a gateway', () => {
       stoodAlready: false,
       hopeless: false,
     });
+    // One of them has shown it.
+    await until(() => relays.every((relay) => relay.events().length > 0));
     for (const relay of relays) expect(relay.events()).toEqual([event]);
 
+    const given = givenTo(gateway);
     expect(await place(publisher, event)).toMatchObject({ holding: 1, stoodAlready: true });
-    expect(sentTo(gateway, 'EVENT')).toHaveLength(1);
+    expect(givenTo(gateway)).toEqual(given);
     const ids = sentTo(gateway, 'REQ').map(([, id]) => id);
     expect(new Set(ids).size).toBe(ids.length);
   });
@@ -236,18 +280,20 @@ describe('publishing through a gateway', () => {
     const looked = await publisher.look(page.map(addressOf));
     expect(looked.map((seen) => seen.get(gateway.url))).toEqual(page.map(() => ({ kind: 'unseen' })));
     expect(sentTo(gateway, 'REQ')).toHaveLength(10);
+    const whole = (): unknown[][] => sentTo(gateway, 'REQ').filter(({ length }) => length === 12);
     const sent = await Promise.all(page.map(async (event) => ({ event, sent: await publisher.send(event) })));
     const placements = await publisher.confirm(sent);
     expect(placements.map(({ holding }) => holding)).toEqual(page.map(() => 1));
-    expect(sentTo(gateway, 'REQ')).toHaveLength(20);
-    expect(sentTo(gateway, 'EVENT')).toHaveLength(100);
-    expect(new Set(sentTo(gateway, 'REQ').map(({ length }) => length))).toEqual(new Set([12]));
+    // What is not seen in two seconds is asked for and sent once more.
+    const asked = new Set(whole().map(([, , ...filters]) => JSON.stringify(filters)));
+    expect([asked.size, whole().length >= 20]).toEqual([10, true]);
+    expect(new Set(givenTo(gateway)).size).toBe(100);
   });
 
   it('sends again what was lost of a page, and nothing that is seen', async () => {
     const relay = await bare();
     const gateway = await gatewayTo([relay]);
-    const publisher = publisherOf([gateway], { replyTimeoutMs: 6_000 });
+    const publisher = publisherOf([gateway]);
     const [first, second] = [make({ d: 'fees:1' }), make({ d: 'fees:2' })];
     let losses = 1;
     relay.script.onEvent = (event, _, self) => {
@@ -256,13 +302,12 @@ describe('publishing through a gateway', () => {
     const sent = await Promise.all(
       [first, second].map(async (event) => ({ event, sent: await publisher.send(event) })),
     );
+    // The first is there before it is looked for.
+    await until(() => relay.stored.length === 1 && losses === 0);
     const placements = await publisher.confirm(sent);
     expect(placements.map(({ holding }) => holding)).toEqual([1, 1]);
-    expect(sentTo(gateway, 'EVENT').map(([, event]) => (event as SignedEvent).id)).toEqual([
-      first.id,
-      second.id,
-      second.id,
-    ]);
+    expect(givenTo(gateway).slice(0, 3)).toEqual([first.id, second.id, second.id]);
+    expect(givenTo(gateway).slice(3)).not.toContain(first.id);
   });
 
   it('with a relay behind it that passes over several filters finds its documents with one', async () => {
@@ -274,7 +319,7 @@ describe('publishing through a gateway', () => {
       ...page,
     );
     const gateway = await gatewayTo([relay]);
-    const looked = await publisherOf([gateway], { replyTimeoutMs: 2_000 }).look(page.map(addressOf));
+    const looked = await publisherOf([gateway], { replyTimeoutMs: 6_000 }).look(page.map(addressOf));
     expect(looked.map((seen) => seen.get(gateway.url))).toEqual(
       page.map((event) => ({ kind: 'event', event })),
     );
@@ -289,38 +334,46 @@ describe('publishing through a gateway', () => {
 
   it('that has lost its relay is no success, says what LNbits waits for, and holds the document when it is back', async () => {
     const relay = await bare();
-    // It comes back after three seconds, which is long after the time of the question.
-    const gateway = await gatewayTo([relay], { timeScale: 0.05 });
-    relay.dropConnections();
+    const way = await proxyTo(relay);
+    const gateway = await gatewayTo([way]);
+    await way.down();
     await until(() => gateway.relays()[0]?.connected === false);
     const [publisher, event] = [publisherOf([gateway], { replyTimeoutMs: 500 }), make()];
     const placement = await place(publisher, event);
     expect(placement).toMatchObject({ holding: 0, hopeless: false, waitsForReturn: true });
     expect(standingOn(placement, gateway)).toEqual(silent);
+    await until(() => givenTo(gateway).length > 0);
 
+    await way.up();
     await until(() => gateway.relays()[0]?.connected === true);
     await sleep(100);
     // The gateway has lost the event: only the next attempt, the same bytes, brings it there.
     expect(relay.countOf('EVENT')).toBe(0);
-    expect(await place(publisher, event)).toMatchObject({ holding: 1, stoodAlready: false });
+    expect(await place(publisherOf([gateway]), event)).toMatchObject({ holding: 1, stoodAlready: false });
   });
 
   it('that has lost its relay is waited for within the time of one question: the event is sent again', async () => {
     const relay = await bare();
-    const gateway = await gatewayTo([relay]);
-    relay.dropConnections();
+    const way = await proxyTo(relay);
+    const gateway = await gatewayTo([way]);
+    await way.down();
     await until(() => gateway.relays()[0]?.connected === false);
     const seen = new Map([[gateway.url, { kind: 'unseen' } as const]]);
-    const placement = await place(publisherOf([gateway], { replyTimeoutMs: 8_000 }), make(), { seen });
-    expect(placement).toMatchObject({ holding: 1, stoodAlready: false });
-    expect(sentTo(gateway, 'EVENT').length).toBeGreaterThanOrEqual(2);
-    expect(relay.countOf('EVENT')).toBe(1);
+    const event = make();
+    const placing = place(publisherOf([gateway], { replyTimeoutMs: 40_000 }), event, { seen });
+    await until(() => givenTo(gateway).length > 0);
+    await way.up();
+    expect(await placing).toMatchObject({ holding: 1, stoodAlready: false });
+    // The first was lost.
+    expect(relay.countOf('EVENT')).toBeLessThan(givenTo(gateway).length);
+    expect(new Set(givenTo(gateway))).toEqual(new Set([event.id]));
   });
 
   it('is waited for as long as what is missing for the quorum is behind it, and not where another relay is missing', async () => {
     const down = { url: `ws://127.0.0.1:${await freePort()}` };
     const relays = [await dev(), await gatewayTo([down]), down];
-    const options = { replyTimeoutMs: 400 };
+    // As long as a gateway is waited for that sees no relay.
+    const options = { replyTimeoutMs: 2_500 };
     const two = await place(publisherOf(relays, { ...options, quorum: 2 }), make());
     expect(two).toMatchObject({ holding: 1, waitsForReturn: true });
     const all = await place(publisherOf(relays, { ...options, quorum: 3 }), make());
@@ -335,10 +388,10 @@ describe('publishing through a gateway', () => {
     const gateway = await gatewayTo([
       await bare({ onEvent: (event, peer) => peer.send('OK', event.id, true, '') }),
     ]);
-    const placement = await place(publisherOf([gateway], { replyTimeoutMs: 900 }), make());
+    const placement = await place(publisherOf([gateway], { replyTimeoutMs: 4_000 }), make());
     expect(placement).toMatchObject({ holding: 0, hopeless: false });
     expect(placement).not.toHaveProperty('waitsForReturn');
-    expect(standingOn(placement, gateway)).toEqual(notSeen(900));
+    expect(standingOn(placement, gateway)).toEqual(notSeen(4_000));
   });
 
   it('finds it behind a second relay, after the EOSE of a first one that is empty', async () => {
@@ -369,7 +422,8 @@ describe('publishing through a gateway', () => {
       onEvent: (event, _, self) => void self.stored.push(event),
     });
     const gateway = await gatewayTo([relay]);
-    const publisher = publisherOf([gateway]);
+    // Time for two questions.
+    const publisher = publisherOf([gateway], { replyTimeoutMs: 4_000 });
     const seen = new Map([[gateway.url, { kind: 'unknown', reason: '' } as const]]);
     expect(await place(publisher, make(), { seen: seen })).toMatchObject({ holding: 0 });
     expect(asked).toBeGreaterThanOrEqual(2);
@@ -393,17 +447,18 @@ describe('what stands at the address', () => {
     const gateway = await gatewayTo([
       await bare({ onEvent: () => undefined }, make({ createdAtS: nowS - 60 })),
     ]);
-    const placement = await place(publisherOf([gateway], { replyTimeoutMs: 700 }), make());
+    const placement = await place(publisherOf([gateway], { replyTimeoutMs: 4_000 }), make());
     expect(standingOn(placement, gateway)).toEqual({
       state: 'unreachable',
-      detail: `${notSeen(700).detail}, only an older document`,
+      detail: `${notSeen(4_000).detail}, only an older document`,
     });
   });
 
   it('and is newer is found also when its relay answers after the first EOSE; nothing is sent', async () => {
     const [older, newer] = [make({ createdAtS: nowS - 60 }), make({ createdAtS: nowS + 60 })];
-    const quick = await bare({}, older);
-    const slower = await bare({ onRequest: slowly(450) }, newer);
+    const [first, second] = inTheirTurn(2);
+    const quick = await bare(first, older);
+    const slower = await bare(second, newer);
     const gateway = await gatewayTo([quick, slower]);
     expect(await look(gateway)).toEqual({ kind: 'event', event: newer });
     const placement = await place(publisherOf([gateway]), make());
@@ -414,11 +469,9 @@ describe('what stands at the address', () => {
 
   it('is found behind the last of many relays, each of which says EOSE in its turn', async () => {
     const newer = make({ createdAtS: nowS + 60 });
-    const relays = [
-      await bare(),
-      await bare({ onRequest: slowly(500) }),
-      await bare({ onRequest: slowly(1_000) }, newer),
-    ];
+    // Together they take longer than one EOSE is waited for.
+    const relays = await Promise.all(inTheirTurn(6).map((script) => bare(script)));
+    relays.at(-1)?.stored.push(newer);
     const gateway = await gatewayTo(relays);
     const publisher = publisherOf([gateway]);
     expect((await publisher.look([ADDRESS]))[0]?.get(gateway.url)).toEqual({ kind: 'event', event: newer });
@@ -468,15 +521,15 @@ describe('an OK of a gateway', () => {
     const gateway = await scripted({
       onEvent: (event, peer) => peer.send('OK', event.id, false, 'blocked: no'),
     });
-    const placement = await place(publisherOf([gateway], { replyTimeoutMs: 600 }), make());
+    const placement = await place(publisherOf([gateway], { replyTimeoutMs: 4_000 }), make());
     expect(placement).toMatchObject({ holding: 0, hopeless: false });
-    expect(standingOn(placement, gateway)).toEqual(notSeen(600));
+    expect(standingOn(placement, gateway)).toEqual(notSeen(4_000));
   });
 
   it('that is true is no proof', async () => {
     const gateway = await scripted({ onEvent: (event, peer) => peer.send('OK', event.id, true, '') });
-    const placement = await place(publisherOf([gateway], { replyTimeoutMs: 600 }), make());
-    expect(standingOn(placement, gateway)).toEqual(notSeen(600));
+    const placement = await place(publisherOf([gateway], { replyTimeoutMs: 4_000 }), make());
+    expect(standingOn(placement, gateway)).toEqual(notSeen(4_000));
   });
 });
 
@@ -488,14 +541,13 @@ describe('a gateway whose connection is lost', () => {
 
   it('in the middle of publishing is unreachable, at once, and holds the document the next time', async () => {
     // Stored in silence, and shown late: the connection goes while the document is waited for.
-    const relay = await bare({
-      onEvent: (event, _, self) => void setTimeout(() => self.stored.push(event), 400).unref(),
-    });
+    const taken: SignedEvent[] = [];
+    const relay = await bare({ onEvent: (event) => void taken.push(event) });
     const gateway = await gatewayTo([relay]);
     const replyTimeoutMs = 40_000;
     const [publisher, event] = [publisherOf([gateway], { replyTimeoutMs }), make()];
     const placing = place(publisher, event);
-    await until(() => sentTo(gateway, 'EVENT').length === 1);
+    await until(() => taken.length > 0);
     const droppedAt = Date.now();
     gateway.dropConnections();
     const placement = await placing;
@@ -503,9 +555,10 @@ describe('a gateway whose connection is lost', () => {
     expect(placement).toMatchObject({ holding: 0, hopeless: false });
     expect(standingOn(placement, gateway)).toEqual(lost);
 
-    await until(() => relay.stored.length === 1);
+    relay.stored.push(event);
+    const given = givenTo(gateway);
     expect(await place(publisher, event)).toMatchObject({ holding: 1, stoodAlready: true });
-    expect(sentTo(gateway, 'EVENT')).toHaveLength(1);
+    expect(givenTo(gateway)).toEqual(given);
   });
 });
 
@@ -538,8 +591,8 @@ describe('a gateway that refuses its ws_id', () => {
     gateway.settings.private_ws = false;
     expect(standingOn(await place(publisher, event), gateway)).toEqual(refused);
     gateway.settings.private_ws = true;
-    await sleep(600);
-    expect(await place(publisher, event)).toMatchObject({ holding: 1 });
+    // After a refusal it is left alone for a while, the longer the more often it has refused.
+    await until(async () => (await place(publisher, event)).holding === 1);
   });
 
   it('because Nostr Client is switched off in LNbits is told apart', async () => {
@@ -557,7 +610,7 @@ describe('a gateway that refuses its ws_id', () => {
 });
 
 describe('two hundred questions', () => {
-  const TIMEOUT_MS = 700;
+  const TIMEOUT_MS = 2_000;
 
   async function askAll(publisher: RelayPublisher): Promise<{ tookMs: number; sightings: Sighting[] }> {
     const startedAtMs = Date.now();
@@ -571,8 +624,8 @@ describe('two hundred questions', () => {
     const gateway = await gatewayTo([{ url: `ws://127.0.0.1:${await freePort()}` }]);
     const { tookMs, sightings } = await askAll(publisherOf([gateway], { replyTimeoutMs: TIMEOUT_MS }));
     expect(new Set(sightings.map(({ kind }) => kind))).toEqual(new Set(['unknown']));
-    // One REQ after the other would take eight times as long as one.
-    expect(tookMs).toBeLessThan(5 * TIMEOUT_MS);
+    // Four at a time are asked. All twenty would take five times as long.
+    expect(tookMs).toBeLessThan(4 * TIMEOUT_MS);
     expect(sentTo(gateway, 'REQ')).toHaveLength(8);
   });
 
@@ -581,14 +634,14 @@ describe('two hundred questions', () => {
     const well = await bare({}, make({ d: 'fees:199' }));
     const publisher = publisherOf([mute, well], { replyTimeoutMs: TIMEOUT_MS });
     const { tookMs, sightings } = await askAll(publisher);
-    expect(tookMs).toBeLessThan(5 * TIMEOUT_MS);
+    expect(tookMs).toBeLessThan(4 * TIMEOUT_MS);
     expect(well.countOf('REQ')).toBe(20);
     expect(sightings.filter(({ kind }) => kind === 'event')).toHaveLength(1);
     expect(sightings.filter(({ kind }) => kind === 'unknown')).toHaveLength(200);
 
     // It is asked again after a pause, and believed when it answers.
     delete mute.script.onRequest;
-    await sleep(TIMEOUT_MS);
+    await sleep(TIMEOUT_MS + 100);
     expect((await publisher.look([ADDRESS]))[0]?.get(mute.url)).toEqual({ kind: 'nothing' });
     expect((await publisher.look([ADDRESS]))[0]?.get(mute.url)).toEqual({ kind: 'nothing' });
   });
@@ -598,7 +651,9 @@ describe('two hundred questions', () => {
     cleanUp.push(() => blackHole.stop());
     const relays = [{ url: `ws://127.0.0.1:${blackHole.port}` }, await bare({ onRequest: slowly(60) })];
     const replyTimeoutMs = 40_000;
-    const { tookMs, sightings } = await askAll(publisherOf(relays, { replyTimeoutMs }));
+    const { tookMs, sightings } = await askAll(
+      publisherOf(relays, { replyTimeoutMs, connectTimeoutMs: 2_000 }),
+    );
     expect(sightings.filter(({ kind }) => kind === 'nothing')).toHaveLength(200);
     expect(blackHole.accepted).toBe(1);
     // Two seconds for a connection, one and a half for the other relay's answers.
@@ -619,11 +674,17 @@ describe('two hundred questions', () => {
   it('where most relays answer do not wait a moment more for the silent one each time', async () => {
     const mute = await bare({ onRequest: () => undefined });
     const relays = [await bare({ onRequest: slowly(30) }), mute, await bare({ onRequest: slowly(30) })];
-    const publisher = publisherOf(relays, { quorum: 'majority', replyTimeoutMs: TIMEOUT_MS });
-    const startedAtMs = Date.now();
-    for (let index = 0; index < 15; index += 1) await publisher.look([{ ...ADDRESS, d: `fees:${index}` }]);
+    // It is asked each time: it does not count as silent before its time is over.
+    const publisher = publisherOf(relays, { quorum: 'majority', replyTimeoutMs: 40_000 });
+    const tookMs: number[] = [];
+    for (let index = 0; index < 12; index += 1) {
+      const startedAtMs = performance.now();
+      await publisher.look([{ ...ADDRESS, d: `fees:${index}` }]);
+      tookMs.push(performance.now() - startedAtMs);
+    }
     // After a quorum the others are waited for, a second each time; one that was slow lately a quarter of it.
-    expect(Date.now() - startedAtMs).toBeLessThan(12_000);
+    // Single looks may take longer on a slow machine.
+    expect(tookMs.sort((a, b) => a - b)[3]).toBeLessThan(1_000);
   });
 });
 
@@ -638,11 +699,11 @@ describe('the ws_id', () => {
     });
     const notices: string[] = [];
     const pool = new RelayPool({
-      connectTimeoutMs: 1_000,
+      connectTimeoutMs: 15_000,
       onNotice: (url, text) => notices.push(`${shownRelay(url)} ${text}`),
     });
     cleanUp.push(() => pool.close());
-    const publisher = new RelayPublisher({ pool, relays: [gateway.url], quorum: 1, replyTimeoutMs: 600 });
+    const publisher = new RelayPublisher({ pool, relays: [gateway.url], quorum: 1, replyTimeoutMs: 3_000 });
     const placement = await place(publisher, make());
     expect(placement.holding).toBe(0);
     expect(new Set(notices)).toEqual(new Set([`${shownRelay(gateway.url)} withheld`]));

@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import { matchFilters } from 'nostr-tools/filter';
 import { finalizeEvent, generateSecretKey, getPublicKey } from 'nostr-tools/pure';
 import { startRelay } from '../../dev/relay';
@@ -41,8 +40,9 @@ async function bare(script: BareScript = {}, ...stored: SignedEvent[]): Promise<
   cleanUp.push(() => relay.stop());
   return relay;
 }
-function publisherOf(relays: { url: string }[], replyTimeoutMs = 3_000): RelayPublisher {
-  const pool = new RelayPool({ connectTimeoutMs: 2_000 });
+/** @param replyTimeoutMs where a test waits until it is over; otherwise no machine needs so long */
+function publisherOf(relays: { url: string }[], replyTimeoutMs = 30_000): RelayPublisher {
+  const pool = new RelayPool({ connectTimeoutMs: 15_000 });
   const publisher = new RelayPublisher({
     pool,
     relays: relays.map(({ url }) => url),
@@ -73,17 +73,23 @@ describe('a page of a hundred documents', () => {
 
     const placements = await publisher.confirm(await sendAll(publisher));
     expect(placements.map(({ holding }) => holding)).toEqual(events.map(() => 1));
-    expect(relay.filtersOf()).toHaveLength(20);
+    const readBack = relay.filtersOf().slice(10);
+    // What is late is asked for once more.
+    const whole = readBack.filter(({ length }) => length === 10).map((filters) => JSON.stringify(filters));
+    expect([readBack.length >= 10, new Set(whole).size]).toEqual([true, 10]);
 
     const seen = await publisher.look(addresses);
     expect(seen.map((each) => each.get(relay.url))).toEqual(
       events.map((event) => ({ kind: 'event', event })),
     );
-    const filters = relay.filtersOf().flat();
-    expect(filters).toHaveLength(300);
-    expect(filters.slice(0, 100)).toEqual(
-      addresses.map(({ d }) => ({ kinds: [30078], authors: [pubkey], '#d': [d] })),
-    );
+    const filters = addresses.map(({ d }) => ({ kinds: [30078], authors: [pubkey], '#d': [d] }));
+    expect(relay.filtersOf().slice(0, 10).flat()).toEqual(filters);
+    expect(
+      relay
+        .filtersOf()
+        .slice(10 + readBack.length)
+        .flat(),
+    ).toEqual(filters);
   });
 
   it('has at most four REQs open on a relay, also where several pages ask', async () => {
@@ -118,7 +124,8 @@ describe('a page of a hundred documents', () => {
       events.map(() => expect.objectContaining({ holding: 2, stoodAlready: false }) as unknown),
     );
     expect([has.countOf('EVENT'), hasNot.countOf('EVENT')]).toEqual([0, 100]);
-    expect([has.countOf('REQ'), hasNot.countOf('REQ')]).toEqual([10, 20]);
+    // An OK that is late is read back once more.
+    expect([has.countOf('REQ'), hasNot.countOf('REQ') >= 20]).toEqual([10, true]);
     const again = await publisher.confirm(sent.map(({ event }) => ({ event })));
     expect(again.map(({ holding }) => holding)).toEqual(events.map(() => 2));
   });
@@ -176,7 +183,7 @@ describe('a relay that takes fewer filters', () => {
     ['passes over it in silence', () => undefined],
   ])('and %s is asked with one, and is not asked with more again', async (_, refuse) => {
     const relay = await bare(refusing(refuse), ...events);
-    const publisher = publisherOf([relay], 1_000);
+    const publisher = publisherOf([relay], 6_000);
     const seen = await publisher.look(addresses);
     expect(seen.map((each) => each.get(relay.url))).toEqual(
       events.map((event) => ({ kind: 'event', event })),
@@ -211,7 +218,7 @@ describe('what a relay shows', () => {
     const relay = await bare({
       onRequest: (id, _, peer) => events.slice(0, 3).forEach((event) => peer.send('EVENT', id, event)),
     });
-    const publisher = publisherOf([relay], 400);
+    const publisher = publisherOf([relay], 4_000);
     const seen = await publisher.look(addresses.slice(0, 5));
     expect(seen.map((each) => shownBy(each.get(relay.url)))).toEqual([
       ...events.slice(0, 3),
@@ -298,7 +305,7 @@ describe('what a relay shows', () => {
     const relay = await bare({
       onRequest: (_, __, peer) => peer.send('NOTICE', 'closed for maintenance'),
     });
-    const seen = await publisherOf([relay], 300).look(addresses.slice(0, 1));
+    const seen = await publisherOf([relay], 3_000).look(addresses.slice(0, 1));
     expect(seen[0]?.get(relay.url)).toEqual({
       kind: 'unknown',
       reason: "no answer to a read; the relay's last words: closed for maintenance",
@@ -349,7 +356,7 @@ describe('a live broadcast is no proof of storage', () => {
 
   it('and a second after the EVENT, where none comes', async () => {
     const relay = await bare(forgets(false));
-    const publisher = publisherOf([relay], 1_500);
+    const publisher = publisherOf([relay], 5_000);
     const [event] = events as [SignedEvent];
     const sent = await publisher.send(event);
     expect(Object.fromEntries(sent)).toEqual({ [relay.url]: { kind: 'silent' } });
@@ -359,22 +366,25 @@ describe('a live broadcast is no proof of storage', () => {
 });
 
 describe('an OK that comes late', () => {
-  const late: BareScript = {
-    onEvent: (event, peer, relay) =>
-      void setTimeout(() => {
-        relay.keep(event);
-        peer.send('OK', event.id, true, 'at last');
-      }, 2_800).unref(),
-  };
-
   it('is waited for by confirm, and then the document is found', async () => {
-    const relay = await bare(late);
-    const publisher = publisherOf([relay], 5_000);
+    let takeIt: () => void = () => undefined;
+    const relay = await bare({
+      onEvent: (taken, peer, self) =>
+        void (takeIt = () => {
+          self.keep(taken);
+          peer.send('OK', taken.id, true, 'at last');
+        }),
+    });
+    const publisher = publisherOf([relay]);
     const [event] = events as [SignedEvent];
     const sent = await publisher.send(event);
     expect(sent.get(relay.url)).toEqual({ kind: 'silent' });
-    const [placement] = await publisher.confirm([{ event, sent }]);
-    expect(placement).toMatchObject({ holding: 1 });
+    const confirming = publisher.confirm([{ event, sent }]);
+    // It was looked for again and again.
+    await until(() => relay.countOf('REQ') === 5);
+    takeIt();
+    expect(await confirming).toMatchObject([{ holding: 1 }]);
+    await until(() => sent.get(relay.url)?.kind === 'ok');
     expect(sent.get(relay.url)).toEqual({ kind: 'ok', message: 'at last' });
   });
 
@@ -383,10 +393,10 @@ describe('an OK that comes late', () => {
       onEvent: (event, peer) =>
         void setTimeout(() => peer.send('OK', event.id, false, 'blocked: no'), 1_300).unref(),
     });
-    const publisher = publisherOf([relay], 4_000);
+    const publisher = publisherOf([relay]);
     const [event] = events as [SignedEvent];
     const sent = await publisher.send(event);
-    await sleep(600);
+    await until(() => sent.get(relay.url)?.kind === 'refused');
     const [placement] = await publisher.confirm([{ event, sent }]);
     expect(placement).toMatchObject({
       hopeless: true,

@@ -24,8 +24,9 @@ import { planRepublish } from '../../inspection/plan';
 import { verifyDocuments } from '../../inspection/verify';
 import { rightsOnLnbits } from '../../sources/rights';
 import { republish } from '../support/command-line';
+import { startPatientSaga } from '../support/fleet';
 import { ledgerText } from '../support/inspection';
-import { type Saga, type SagaOperator, startSaga } from '../support/saga';
+import type { Saga, SagaOperator } from '../support/saga';
 import { testServers } from '../support/servers';
 
 /** Roles are the cluster's, and other files make them too: here they have names of their own. */
@@ -54,7 +55,7 @@ const loginOf = (role: Role): string => `login_${roleOf(role)}`;
 const configurationOf = (role: Role) => saga.configuration({ DATABASE_URL: urls.get(role) ?? '' });
 
 beforeAll(async () => {
-  saga = await startSaga({ relays: 1 });
+  saga = await startPatientSaga({ relays: 1 });
   operator = await saga.addOperator({ machines: 2 });
   const worker = await saga.startWorker();
   await (await saga.start(operator.id)).result();
@@ -308,7 +309,7 @@ describe('an inspector', () => {
     expect(found.length).toBeGreaterThan(10);
     expect(notOk(found)).toEqual([]);
     expect(await ledgerText(saga)).toBe(before);
-  }, 60_000);
+  }, 180_000);
 
   test('may change nothing at all', async () => {
     const inspector: Database = openDatabase({ url: urls.get('inspector') ?? '', maxConnections: 1 });

@@ -1,15 +1,16 @@
 import type { FaultAction } from '../../dev/bunker-faults';
 import type { DeepCheck } from '../../pairing/deep-check';
 import { republish } from '../support/command-line';
+import { startPatientSaga } from '../support/fleet';
 import { REAL } from '../support/real-timings';
-import { type Saga, type SagaOperator, startSaga } from '../support/saga';
+import type { Saga, SagaOperator } from '../support/saga';
 
 /** `republish signer check --deep`, and what `plan` makes of it. */
 describe('a signer that is tried', () => {
   let saga: Saga;
 
   beforeAll(async () => {
-    saga = await startSaga();
+    saga = await startPatientSaga();
   });
   afterAll(() => saga.stop());
 
@@ -112,7 +113,8 @@ describe('a signer that is tried', () => {
     operator.bunker.setFaults(({ method, params }) => ({
       swallow: method === 'nip44_encrypt' && (params[1]?.length ?? 0) > 2_000,
     }));
-    const { code, of } = await check(operator, { REPUBLISH_BUNKER_TIMEOUT_MS: '600' });
+    // Long enough for the answers to the other requests, also of a slow machine.
+    const { code, of } = await check(operator, { REPUBLISH_BUNKER_TIMEOUT_MS: '5000' });
     expect(of('largest state')).toMatchObject({
       result: 'warning',
       detail: expect.stringContaining('28672 bytes do not get through'),

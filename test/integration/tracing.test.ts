@@ -3,8 +3,9 @@ import type { AddressInfo } from 'node:net';
 import { startWorkerProcess } from '../../embedded/worker-process';
 import { escaped } from '../support/canaries';
 import { addOperatorWithCanaries, runUnderFault } from '../support/fault-run';
+import { startPatientSaga } from '../support/fleet';
 import { STATE_CANARIES } from '../support/invariants';
-import { type Saga, startSaga } from '../support/saga';
+import type { Saga } from '../support/saga';
 import { until } from '../support/until';
 
 interface Span {
@@ -59,8 +60,13 @@ describe('traces', () => {
 
   beforeAll(async () => {
     collector = await startCollector();
-    saga = await startSaga();
-    const worker = await startWorkerProcess({ ...saga.env, REPUBLISH_TRACES_URL: collector.url });
+    saga = await startPatientSaga();
+    const worker = await startWorkerProcess({
+      ...saga.env,
+      // The span of an attempt that was given up for its silence would be that of a failure.
+      REPUBLISH_HEARTBEAT_TIMEOUT_MS: '30000',
+      REPUBLISH_TRACES_URL: collector.url,
+    });
     saga.onStop(() => worker.stop('SIGTERM', 40_000));
   }, 60_000);
   afterAll(async () => {
@@ -113,7 +119,7 @@ describe('traces', () => {
   }, 120_000);
 
   test('that nobody receives hold up neither a run nor the end of a worker', async () => {
-    const lonely = await startSaga();
+    const lonely = await startPatientSaga();
     try {
       const worker = await startWorkerProcess({
         ...lonely.env,

@@ -3,8 +3,9 @@ import { generateSecretKey, getPublicKey } from 'nostr-tools/pure';
 import { seedOperator } from '../../dev/seed';
 import { addLocalSigner } from '../../pairing/signers';
 import { republish } from '../support/command-line';
+import { startPatientSaga } from '../support/fleet';
 import { createLnbitsDatabase, type LnbitsDatabase } from '../support/lnbits-database';
-import { type Saga, startSaga } from '../support/saga';
+import type { Saga } from '../support/saga';
 
 /** LNbits' database and the ledger are on two servers. On LNbits' the worker needs SELECT alone. */
 describe('the ledger in a database of its own', () => {
@@ -14,7 +15,7 @@ describe('the ledger in a database of its own', () => {
   const role = `reader_${randomUUID().slice(0, 8)}`;
 
   beforeAll(async () => {
-    saga = await startSaga();
+    saga = await startPatientSaga();
     await saga.database.query('DROP SCHEMA spirekeeper CASCADE; DROP TABLE accounts');
     lnbits = await createLnbitsDatabase('template_lnbits');
     await lnbits.database.query(
