@@ -1,4 +1,4 @@
-import { sleep } from '../../async/wait';
+import { onTimeout, sleep } from '../../async/wait';
 import type { SignedEvent } from '../events';
 import type { RelayConnection } from '../relays/connection';
 import type { Filter } from '../relays/frames';
@@ -42,7 +42,7 @@ export class Listening {
   #isConfirmed = false;
   #resubscriptions = 0;
   #demands = 0;
-  #timer: NodeJS.Timeout | undefined;
+  #stopTimer: () => void = () => undefined;
   /** The challenge that was answered last. */
   #answered: string | undefined;
   #isAnswering = false;
@@ -55,7 +55,7 @@ export class Listening {
   }
 
   stop(): void {
-    clearTimeout(this.#timer);
+    this.#stopTimer();
   }
 
   /**
@@ -85,8 +85,8 @@ export class Listening {
   }
 
   #subscribe(): void {
-    clearTimeout(this.#timer);
-    this.#timer = setTimeout(() => this.options.onHeard(), SUBSCRIBED_AFTER_MS);
+    this.#stopTimer();
+    this.#stopTimer = onTimeout(SUBSCRIBED_AFTER_MS, () => this.options.onHeard());
     const { connection, filter, onEvent } = this.options;
     const before = this.#subscription;
     const login = this.#currentLogin();
@@ -95,7 +95,7 @@ export class Listening {
       onEvent,
       onEose: () => {
         if (this.#subscription !== subscription) return;
-        clearTimeout(this.#timer);
+        this.#stopTimer();
         this.#isConfirmed = true;
         this.#demands = 0;
         this.options.onHeard();
@@ -107,7 +107,7 @@ export class Listening {
   }
 
   #noteClosed(reason: string, login: AuthReply | undefined): void {
-    clearTimeout(this.#timer);
+    this.#stopTimer();
     this.#subscription = undefined;
     const trouble = `subscription refused: ${presentableRefusal(reason)}`;
     // Nothing is sent meanwhile: nobody would hear the answer.
@@ -119,7 +119,8 @@ export class Listening {
     if (!saysTooMuch(reason) || this.#resubscriptions === MAX_RESUBSCRIPTIONS)
       return this.options.onEnd(trouble);
     this.options.onThrottled();
-    this.#timer = setTimeout(() => this.#subscribe(), FIRST_RESUBSCRIBE_MS * 2 ** this.#resubscriptions);
+    const pauseMs = FIRST_RESUBSCRIBE_MS * 2 ** this.#resubscriptions;
+    this.#stopTimer = onTimeout(pauseMs, () => this.#subscribe());
     this.#resubscriptions += 1;
   }
 

@@ -1,4 +1,4 @@
-import { unlessAborted } from '../../async/wait';
+import { onTimeout, unlessAborted } from '../../async/wait';
 import { RepublishError } from '../../contract/failures';
 import type { OpenedSigner, SignerCall } from '../signers/signer';
 import type { BunkerClient } from './client';
@@ -78,13 +78,16 @@ class Silence {
   }
 
   async #askForPong(): Promise<boolean> {
-    const patienceMs = Math.min(PING_MS, this.requestTimeoutMs);
+    const late = new AbortController();
+    const stop = onTimeout(Math.min(PING_MS, this.requestTimeoutMs), () => late.abort());
     try {
-      await this.client.ping({ signal: AbortSignal.timeout(patienceMs) });
+      await this.client.ping({ signal: late.signal });
       return true;
     } catch (thrown) {
       // Any answer means that the bunker is there.
       return thrown instanceof RepublishError && isUselessAnswer(thrown);
+    } finally {
+      stop();
     }
   }
 }
