@@ -265,19 +265,23 @@ export class Fleet implements ControlledFleet {
     return undefined;
   }
 
+  /**
+   * Copies: a run that ends from here on is in `running`, and the next execution counts it. In a shared count
+   * it would be counted by both.
+   */
   #state({ planned, searchAttributes }: PlanFleetResult): FleetState {
     const { paused, interventions } = this.control;
     return {
       planned,
       ...(searchAttributes ? { searchAttributes } : {}),
-      counts: this.#counts,
-      failures: this.#failures,
+      counts: { ...this.#counts },
+      failures: [...this.#failures],
       ...(this.#after === undefined ? {} : { after: this.#after }),
       running: this.#inWork.all.flatMap(({ run, paused }) => (run === undefined ? [] : [{ ...run, paused }])),
       again: this.#inWork.withoutRun,
-      unrecorded: this.unrecorded,
+      unrecorded: [...this.unrecorded],
       ...(paused === undefined ? {} : { paused }),
-      interventions,
+      interventions: [...interventions],
     };
   }
 }
