@@ -53,6 +53,8 @@ export function createActivities(dependencies: ActivityDependencies): Activities
       try {
         return await work(dependencies, input, {
           workflowId,
+          attempt: context.info.attempt,
+          scheduledAtMs: context.info.scheduledTimestampMs,
           // Heartbeats carry the cancellation to us and let the server notice a lost worker.
           signal: context.cancellationSignal,
           approvalListener: () => display.approvalListener(),

@@ -69,6 +69,10 @@ export type EndedRun = Pick<
 /** What an activity gets in addition to its input. */
 export interface ActivityCall {
   workflowId: string;
+  /** From 1; each time that Temporal tries the activity again it is one more. */
+  attempt: number;
+  /** When the workflow asked for it, in ms since 1970: each attempt has the same. */
+  scheduledAtMs: number;
   /**
    * Aborts when the workflow cancels the activity or the worker shuts down: end soon, and finish each write.
    */

@@ -1,6 +1,6 @@
 import type { PersistAuditInput, PersistAuditResult } from '../contract/activities';
 import { type DocumentFailure, type Failure, remedyFor } from '../contract/failures';
-import type { Outcome, RunOutcome } from '../contract/progress';
+import { noOutcomes, type RunOutcome } from '../contract/progress';
 import { appendAudit, type AuditRow, auditOfRun } from '../database/audit';
 import {
   closeRun,
@@ -79,7 +79,8 @@ function auditRow(input: PersistAuditInput, documents: OutcomeRow[]): AuditRow {
   const laggards: AuditRow['laggards'] = [];
   for (const { documentType, machineId, machineName, outcome, eventId, ...row } of documents) {
     if (outcome === null) continue;
-    (counts[documentType] ??= noOutcomes())[outcome] += 1;
+    const ofType = (counts[documentType] ??= noOutcomes());
+    ofType[outcome] += 1;
     if (outcome === 'failed' && row.failureType !== null) {
       failures.push({
         documentType,
@@ -90,6 +91,7 @@ function auditRow(input: PersistAuditInput, documents: OutcomeRow[]): AuditRow {
       });
     }
     if (outcome === 'skipped') {
+      if (row.failureType === 'GivenUp') ofType.givenUp += 1;
       skipped.push({
         documentType,
         machineId,
@@ -137,8 +139,4 @@ function runOutcome(failure: Failure | undefined, cancelled: boolean, failed: nu
   if (failure !== undefined) return 'failed';
   if (cancelled) return 'cancelled';
   return failed > 0 ? 'incomplete' : 'complete';
-}
-
-function noOutcomes(): Record<Outcome, number> {
-  return { published: 0, unchanged: 0, superseded: 0, skipped: 0, failed: 0 };
 }

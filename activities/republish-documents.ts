@@ -77,7 +77,7 @@ async function resultOf(
     ...(failures.length === 0 ? {} : { failures }),
     ...(waiting.length === 0 ? {} : { waiting }),
     ...(unproven ? { unproven } : {}),
-    ...(attempt.stood ? { stood: true } : {}),
+    ...(attempt.stood || (call.attempt > 1 && counts.standing) ? { stood: true } : {}),
     ...(cause === undefined ? {} : { cause: { type: cause.type, message: cause.message } }),
   };
 }

@@ -23,6 +23,6 @@ export async function settlePage(
   return {
     counts,
     ...(failures.length === 0 ? {} : { failures }),
-    ...(attempt.stood ? { stood: true } : {}),
+    ...(counts.standing ? { stood: true } : {}),
   };
 }

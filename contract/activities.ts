@@ -2,7 +2,7 @@ import type { DocumentSelection, Intervention } from './control';
 import type { DocumentFailure, Failure } from './failures';
 import type { FleetActivities } from './fleet-activities';
 import type { RepublishInput } from './input';
-import type { Outcome, Stages, WaitingDocument } from './progress';
+import type { Outcome, OutcomeCounts, Stages, WaitingDocument } from './progress';
 
 /**
  * The activities, as the workflow sees them. Inputs and results are wire format and stay small: no state, no
@@ -135,7 +135,10 @@ export interface PageResult {
    * `proveSigner`.
    */
   unproven?: true;
-  /** Documents have come to stand in this attempt. */
+  /**
+   * Documents have come to stand since the page was given out. Where an attempt was lost, some of the page
+   * stand.
+   */
   stood?: true;
   /**
    * Every document that was still open has failed for this one reason, which others share: no further page is
@@ -216,8 +219,8 @@ export interface PersistAuditResult {
   packedEvents: Record<string, string>;
   /** Where they are more than a payload carries: how many ids there are. */
   eventsLeftOut?: number;
-  /** Documents by type and outcome. */
-  counts: Record<string, Record<Outcome, number>>;
+  /** Documents by type. */
+  counts: Record<string, OutcomeCounts>;
   /** Every failed document of the run as the ledger has it, at most 200. */
   failures: DocumentFailure[];
   /** All failed documents, also those that `failures` has no room for. */

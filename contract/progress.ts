@@ -33,11 +33,14 @@ export type Phase =
   | 'done';
 
 /** Documents by outcome. */
-export interface Counts extends Record<Outcome, number> {
-  /** What there is to do: all documents but the skipped ones. */
-  planned: number;
+export interface OutcomeCounts extends Record<Outcome, number> {
   /** Of the skipped ones those that a person gave up (`republish skip`). They were to stand. */
   givenUp: number;
+}
+
+export interface Counts extends OutcomeCounts {
+  /** What there is to do: all documents but the skipped ones. */
+  planned: number;
 }
 
 /**
@@ -106,8 +109,12 @@ export interface Progress extends Counts {
   documentTypes: Record<string, Counts>;
 }
 
+export function noOutcomes(): OutcomeCounts {
+  return { published: 0, unchanged: 0, superseded: 0, skipped: 0, givenUp: 0, failed: 0 };
+}
+
 export function noCounts(): Counts {
-  return { planned: 0, published: 0, unchanged: 0, superseded: 0, skipped: 0, givenUp: 0, failed: 0 };
+  return { planned: 0, ...noOutcomes() };
 }
 
 export function noStages(): Stages {

@@ -1,6 +1,6 @@
 import type { Intervention } from '../contract/control';
 import type { DocumentFailure, Failure } from '../contract/failures';
-import type { Outcome, RunOutcome } from '../contract/progress';
+import type { OutcomeCounts, RunOutcome } from '../contract/progress';
 import type { RepublishResult } from '../contract/input';
 import type { RelayStanding } from '../contract/relay-standing';
 import { type Link, nextLink } from '../rules/audit-chain';
@@ -20,7 +20,7 @@ export interface AuditRow {
   /** Event ids (hex) by document type, in the order of the machine ids. */
   events: RepublishResult;
   /** Documents by document type and outcome. */
-  counts: Record<string, Record<Outcome, number>>;
+  counts: Record<string, OutcomeCounts>;
   failures: DocumentFailure[];
   /** Without a reason: the machine has no state of that type. With one: a person skipped the document. */
   skipped: { documentType: string; machineId: string; reason?: string }[];

@@ -1,6 +1,6 @@
 import type { DocumentFailure } from '../contract/failures';
 import type { FleetInput, OperatorEnd } from '../contract/fleet';
-import type { Outcome, RunOutcome } from '../contract/progress';
+import type { OutcomeCounts, RunOutcome } from '../contract/progress';
 import type { Queryable } from './connection';
 import { utc } from './utc';
 
@@ -46,7 +46,7 @@ export interface ReportedOperator {
   failure: NonNullable<OperatorEnd['failure']> | null;
   endedAt: string | null;
   /** Documents by document type and outcome, from the run's audit row. Null: there is no audit row. */
-  counts: Record<string, Record<Outcome, number>> | null;
+  counts: Record<string, OutcomeCounts> | null;
   /** Failed documents, at most `maxFailures` of them. */
   failures: DocumentFailure[];
   /** How many documents failed. */

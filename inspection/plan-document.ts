@@ -8,6 +8,7 @@ import { dTag } from '../documents/document-type';
 import { eventsIn, type Seen } from '../nostr/relays/seen';
 import { newestOf } from '../rules/newest';
 import { shownBy } from '../rules/quorum';
+import { NO_STATE } from '../rules/plan';
 
 /** What a run would do with one document. */
 export interface ForeseenDocument {
@@ -87,8 +88,7 @@ export async function foresee(deps: ReadOnlyDependencies, known: KnownOfDocument
     needsSignature: false,
     ...(state === undefined ? {} : factsOf(state, known.show)),
   };
-  if (outcome === 'skipped')
-    return { ...named, action: 'skipped', because: failureMessage ?? 'has no state' };
+  if (outcome === 'skipped') return { ...named, action: 'skipped', because: failureMessage ?? NO_STATE };
   if (outcome === 'failed' || atmPubkey === null) {
     return invalid(named, { type: failureType ?? 'StateInvalid', message: failureMessage ?? '' });
   }

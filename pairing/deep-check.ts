@@ -208,7 +208,7 @@ class Trials {
   async #largest(maxBytes: number, largestBytes: number): Promise<void> {
     const what = 'largest state';
     const ask = (bytes: number) => (): Promise<void> =>
-      proveEncryption(this.open, this.pubkey, this.#call, { probe: jsonOf(bytes) });
+      proveEncryption(this.open, this.pubkey, this.#call, { text: jsonOf(bytes) });
     const thrown = await this.#timed(what, ask(maxBytes));
     if (thrown === undefined)
       return this.#note(what, 'ok', `${maxBytes} bytes get through; ${this.#shown(what)}`);

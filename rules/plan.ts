@@ -10,6 +10,9 @@ export interface MachineKey {
   isShared: boolean;
 }
 
+/** Why nothing is published for a machine without rows, unless the document type names it otherwise. */
+export const NO_STATE = 'has no state';
+
 /** What is known of a document when it is planned. */
 export interface KnownOfPlan {
   key: MachineKey;
@@ -31,7 +34,7 @@ export function isPaired(written: string | null): boolean {
 }
 
 /** Decides what a run has to do with a document, before it asks a signer or a relay. */
-export function judgePlan({ key, state, withoutState = 'has no state' }: KnownOfPlan): PlanVerdict {
+export function judgePlan({ key, state, withoutState = NO_STATE }: KnownOfPlan): PlanVerdict {
   if (!isPaired(key.written)) return skipped('not paired yet');
   if (key.hex === undefined) return badKey('is not a public key (64 hex characters or npub)');
   if (key.isShared) return badKey("is also another machine's: they would overwrite each other's documents");

@@ -1,5 +1,12 @@
 import type { LedgerView, PageCounts } from '../contract/activities';
-import { type Counts, noCounts, noStages, OUTCOMES, type Outcome, type Stages } from '../contract/progress';
+import {
+  type Counts,
+  noCounts,
+  noStages,
+  OUTCOMES,
+  type OutcomeCounts,
+  type Stages,
+} from '../contract/progress';
 
 /**
  * Counts of a run, by document type. They are shown, and nothing is decided by them. They follow the results
@@ -42,7 +49,7 @@ export class Tally {
   }
 
   /** Takes the counts of the audit row, in which every document has an outcome. */
-  settle(outcomes: Record<string, Record<Outcome, number>>): void {
+  settle(outcomes: Record<string, OutcomeCounts>): void {
     for (const [type, counts] of Object.entries(outcomes))
       this.counts[type] = { ...this.counts[type], open: 0, ...counts };
   }

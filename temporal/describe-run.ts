@@ -6,7 +6,7 @@ const GOING_ON: readonly number[] = [0, 1, 6, 8];
 /** gRPC. */
 const NOT_FOUND = 5;
 
-interface DescribedRun {
+export interface DescribedRun {
   /** The newest execution. */
   current: string;
   /** The first execution of its chain. */
@@ -41,4 +41,21 @@ export async function describeRun(
     startedAt: (optionalTsToDate(info?.startTime) ?? new Date()).toISOString(),
     isClosed: !GOING_ON.includes(info?.status ?? 0),
   };
+}
+
+/**
+ * The newest execution of a run, which may have continued as new.
+ *
+ * @param firstRunId of the chain. Absent: the newest execution of any run
+ * @returns undefined where Temporal has no such run any more, or another run has begun since
+ */
+export async function newestOfChain(
+  client: Client,
+  workflowId: string,
+  firstRunId?: string,
+): Promise<DescribedRun | undefined> {
+  const newest = await describeRun(client, { workflowId });
+  // Older servers do not name the first execution.
+  const isOther = newest?.firstRunId !== '' && newest?.firstRunId !== firstRunId;
+  return firstRunId !== undefined && isOther ? undefined : newest;
 }

@@ -74,7 +74,7 @@ export class Run {
     this.control = new Control(this.#actions, () => this.onChange(), carried?.interventions);
     setHandler(progressQuery, () => this.progress(), {
       description:
-        'Phase, what the run waits for, failures, and how many documents are planned, published, unchanged, superseded, skipped and failed',
+        'Phase, what the run waits for, failures, and how many documents are planned, published, unchanged, superseded, skipped, given up and failed',
     });
     this.control.listen();
     this.onChange();

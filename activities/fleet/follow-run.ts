@@ -7,7 +7,9 @@ import { requestInHistory } from '../../temporal/payloads';
 import { endOfFailedRun } from '../../rules/run-end';
 import { differencesOf } from '../../rules/same-request';
 import type { ActivityCall } from '../dependencies';
-import { describeRun } from '../../temporal/describe-run';
+import { type DescribedRun, describeRun, newestOfChain } from '../../temporal/describe-run';
+
+const DELETED = 'Temporal has no such run any more';
 
 /**
  * Waits for the end of a run that is no child of this execution: somebody else started it, or an earlier
@@ -19,7 +21,9 @@ export async function followRun(
   { signal, show }: Pick<ActivityCall, 'signal' | 'show'>,
 ): Promise<FollowRunResult> {
   const workflowId = workflowIdFor(operatorUserId);
-  const described = await describeRun(client, { workflowId, ...(runId ? { runId } : {}) });
+  const newest = (): Promise<DescribedRun | undefined> => newestOfChain(client, workflowId, runId);
+  // A run may hold for weeks. Temporal deletes its first execution meanwhile, and the run goes on.
+  const described = (runId && (await describeRun(client, { workflowId, runId }))) || (await newest());
   const first = runId ?? (described?.firstRunId || described?.current);
   const end = (ended: Pick<OperatorEnd, 'outcome' | 'failure'>): OperatorEnd => ({
     operatorUserId,
@@ -28,26 +32,27 @@ export async function followRun(
   });
   const unknownEnd = (message: string): OperatorEnd =>
     end({ outcome: 'failed', failure: { type: 'Unexpected', message } });
-  if (described === undefined) return { same: false, end: unknownEnd('Temporal has no such run any more') };
-  const { current, firstRunId, startedAt } = described;
+  if (described === undefined) return { same: false, end: unknownEnd(DELETED) };
+  const { current, startedAt } = described;
   const differs = differencesOf(await requestInHistory(client, { workflowId, runId: current }), request);
   const same = differs.length === 0;
   if (!same) {
     show(() => ({
-      waitsFor: { operatorUserId, runId: runId ?? (firstRunId || current), begunAt: startedAt, differs },
+      waitsFor: { operatorUserId, runId: first ?? current, begunAt: startedAt, differs },
     }));
   }
   try {
     // The SDK's long poll cannot be aborted, but this wait can.
-    await unlessAborted(client.workflow.getHandle(workflowId, runId ?? current).result(), signal);
+    await unlessAborted(client.workflow.getHandle(workflowId, current).result(), signal);
     return { same, end: end({ outcome: 'complete' }) };
   } catch (thrown) {
     if (thrown instanceof Error && thrown.name === 'WorkflowFailedError')
       return { same, end: end(endOfFailedRun(thrown)) };
     // For a run of another request only its end matters. This worker may not be able to read how it ended.
-    const newest = await describeRun(client, { workflowId });
-    if (newest === undefined) return { same, end: unknownEnd('Temporal has no such run any more') };
-    if (same || signal.aborted || !newest.isClosed) throw thrown;
+    signal.throwIfAborted();
+    const now = await newest();
+    if (now === undefined) return { same, end: unknownEnd(DELETED) };
+    if (same || !now.isClosed) throw thrown;
     return { same, end: unknownEnd('how it ended cannot be read here') };
   }
 }

@@ -4,7 +4,7 @@ import type { FleetUpdateName } from '../../contract/fleet';
 import type { OperatorRun, SpeakToRunsInput, SpeakToRunsResult } from '../../contract/fleet-activities';
 import { workflowIdFor } from '../../contract/names';
 import { sendUpdate } from '../../temporal/send-update';
-import { describeRun } from '../../temporal/describe-run';
+import { newestOfChain } from '../../temporal/describe-run';
 
 /**
  * Most updates at the same time: a fleet may have two hundred runs, and each answer takes a workflow task.
@@ -50,9 +50,8 @@ async function controlRun(
   // That run in its newest execution, and not another run that somebody started since.
   const workflowId = workflowIdFor(operatorUserId);
   const continues = async (): Promise<boolean> => {
-    const newest = await describeRun(client, { workflowId });
-    if (newest === undefined || newest.isClosed) return false;
-    return newest.firstRunId === '' || newest.firstRunId === runId;
+    const newest = await newestOfChain(client, workflowId, runId);
+    return newest !== undefined && !newest.isClosed;
   };
   try {
     const deadlineMs = Date.now() + ANSWER_WITHIN_MS;

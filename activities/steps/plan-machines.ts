@@ -139,8 +139,8 @@ async function planDocument(
     state: content === undefined ? 'none' : content instanceof RepublishError ? content : 'publishable',
     withoutState: type.withoutState,
   });
-  if (verdict.outcome === null && key.hex !== undefined && content && !(content instanceof RepublishError))
-    noted.states.set(dTag(documentType, key.hex), content);
+  if (verdict.outcome === null && content !== undefined && !(content instanceof RepublishError))
+    noted.states.set(dTag(documentType, key.hex ?? ''), content);
   return {
     documentType,
     machineId: machine.id,

@@ -1,38 +1,45 @@
 import { createHmac } from 'node:crypto';
-import type { RunQuestion } from '../../nostr/bunker/question-id';
+import { isUselessAnswer } from '../../nostr/bunker/messages';
+import type { Probe } from '../../nostr/signers/prove';
 
-interface Probed {
+interface Proof {
   runId: string;
   /** As `nameOfSigner` makes it. */
   signer: string;
+  /** When the workflow asked for it, in ms since 1970: each attempt has the same, a person's retry another. */
+  scheduledAtMs: number;
 }
 
 /**
- * What the proofs of a run ask a signer to encrypt. It is the same question in each attempt and on each
- * worker: a person answers it once, and an answer that comes between two attempts counts.
+ * What proofs ask a signer to encrypt. It is the same question in each attempt and on each worker: a person
+ * answers it once, and an answer that comes between two attempts counts. It is another one after an answer
+ * that cannot be used: some bunkers repeat it for ever.
  */
 export class Probes {
-  /** How many answers could not be used. After each of them the question is another one. */
+  /** How many answers could not be used. A worker that starts anew meets them again, if the bunker repeats them. */
   readonly #useless = new Map<string, number>();
 
   /** @param key of this worker's secrets; every worker has the same */
   constructor(private readonly key: Uint8Array) {}
 
-  questionOf({ runId, signer }: Probed): RunQuestion {
-    return { runId, n: this.#useless.get(`${runId} ${signer}`) ?? 0 };
+  of(proof: Proof): Probe {
+    const { runId, scheduledAtMs } = proof;
+    const name = nameOf(proof);
+    const useless = this.#useless.get(name) ?? 0;
+    return {
+      question: { runId, n: scheduledAtMs + useless },
+      recipient: () => createHmac('sha256', this.key).update(`recipient of the proof of ${runId}`).digest(),
+      onFailed: (failure) => {
+        if (isUselessAnswer(failure)) this.#useless.set(name, useless + 1);
+      },
+    };
   }
 
-  /** The secret key of the recipient, 32 bytes. No machine has it. */
-  recipientOf({ runId }: Pick<Probed, 'runId'>): Uint8Array {
-    return createHmac('sha256', this.key).update(`recipient of the proof of ${runId}`).digest();
+  forget(proof: Proof): void {
+    this.#useless.delete(nameOf(proof));
   }
+}
 
-  noteUselessAnswer(probed: Probed): void {
-    const { n, runId } = this.questionOf(probed);
-    this.#useless.set(`${runId} ${probed.signer}`, n + 1);
-  }
-
-  forget({ runId, signer }: Probed): void {
-    this.#useless.delete(`${runId} ${signer}`);
-  }
+function nameOf({ runId, signer, scheduledAtMs }: Proof): string {
+  return `${runId} ${scheduledAtMs} ${signer}`;
 }

@@ -1,5 +1,5 @@
 import { noOperators } from '../../contract/fleet';
-import { type Counts, noCounts, OUTCOMES } from '../../contract/progress';
+import { type Counts, noCounts, type OutcomeCounts, OUTCOMES } from '../../contract/progress';
 import { howFarOfFleet } from '../../rules/how-far';
 import type { Queryable } from '../../database/connection';
 import { type FleetRecord, type ReportedOperator, reportedOperators } from '../../database/fleet-report';
@@ -80,14 +80,14 @@ function operatorReport({ counts, ...operator }: ReportedOperator): OperatorRepo
   };
 }
 
-function sumOf(counts: Iterable<Partial<Counts>>): FleetReport['documents'] {
-  const { givenUp: _, ...sum } = noCounts();
-  for (const each of counts) for (const outcome of OUTCOMES) sum[outcome] += each[outcome] ?? 0;
+function sumOf(counts: Iterable<OutcomeCounts>): Counts {
+  const sum = noCounts();
+  for (const each of counts) for (const key of [...OUTCOMES, 'givenUp'] as const) sum[key] += each[key];
   sum.planned = sum.published + sum.unchanged + sum.superseded + sum.failed;
   return sum;
 }
 
-function documentsOf(operators: readonly OperatorReport[]): FleetReport['documents'] {
+function documentsOf(operators: readonly OperatorReport[]): Counts {
   return sumOf(operators.flatMap(({ counts }) => counts ?? []));
 }
 

@@ -3,7 +3,7 @@ import type { FailureType } from '../../contract/failures';
 import type { FleetInput, FleetProgress, OperatorCounts } from '../../contract/fleet';
 import type { HowFar } from '../../rules/how-far';
 import type { RepublishInput } from '../../contract/input';
-import type { Counts, Outcome, Progress, RunOutcome, WaitingDocument } from '../../contract/progress';
+import type { Counts, OutcomeCounts, Progress, RunOutcome, WaitingDocument } from '../../contract/progress';
 import type { Obstacle } from '../../contract/obstacle';
 import type { RelayStanding } from '../../contract/relay-standing';
 import type { ReportedOperator } from '../../database/fleet-report';
@@ -163,14 +163,14 @@ export interface FleetReport extends Told {
   request?: Omit<FleetInput, 'operators'>;
   counts: OperatorCounts & { planned: number; inWork: number; waiting: number };
   /** Documents of all runs that have an audit. */
-  documents: Omit<Counts, 'givenUp'>;
+  documents: Counts;
   operators: OperatorReport[];
 }
 
 export interface OperatorReport extends Omit<ReportedOperator, 'counts'> {
   /** `waiting`: the run of this operator has not started. */
   state: RunOutcome | 'in work' | 'waiting';
-  counts: Record<Outcome, number> | null;
+  counts: OutcomeCounts | null;
 }
 
 export interface LiveFleet {

@@ -243,7 +243,7 @@ function remarksOf({ state, counts, relays, swept }: JudgedRun): string[] {
             `newer one stands, and machines take that.`,
         ]
       : []),
-    ...(givenUp > 0 ? [`${documents(givenUp, 'was', 'were')} given up by a person, and not published.`] : []),
+    ...(givenUp > 0 ? [`${documents(givenUp, 'was', 'were')} given up by a person.`] : []),
     ...(without > 0 ? [`${documents(without, 'had', 'had')} nothing to publish.`] : []),
     ...(behind > 0
       ? [

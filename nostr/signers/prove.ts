@@ -1,6 +1,7 @@
 import { ensureError, RepublishError } from '../../contract/failures';
 import { generateSecretKey, getPublicKey } from '../keys';
 import { decrypt, getConversationKey } from '../nip44';
+import type { RunQuestion } from '../bunker/question-id';
 import type { SignedEvent, UnsignedEvent } from '../events';
 import type { Signer, SignerCall } from './signer';
 
@@ -12,6 +13,15 @@ const PROBE_AGE_S = 3_600;
 /** No document type has this name, and no machine reads it. */
 export const PROBE_D = 'republish-operator-configs-probe';
 
+/** What a proof asks a signer to encrypt, where it may be tried again. */
+export interface Probe {
+  question: RunQuestion;
+  /** Makes the secret key of the one who decrypts, 32 bytes. */
+  recipient(): Uint8Array;
+  /** Called where the signer did not encrypt the text, or not well. */
+  onFailed(failure: RepublishError): void;
+}
+
 /**
  * Proves a signer: it names the account's key, and the recipient can decrypt what it encrypts, to the byte. A
  * bunker that encrypts with another key, or trims the text, would otherwise leave every machine without a
@@ -19,31 +29,40 @@ export const PROBE_D = 'republish-operator-configs-probe';
  * can sign.
  *
  * @param expectedPubkey hex: the author that the documents must have
- * @param recipient secret key of the one who decrypts; it is wiped here
+ * @param probe where the proof may be tried again
  * @throws RepublishError SignerPubkeyMismatch, SignerCannotEncrypt, and what the signer throws
  */
 export async function proveSigner(
   signer: Signer,
   expectedPubkey: string,
   call: SignerCall = {},
-  recipient?: Uint8Array,
+  probe?: Probe,
 ): Promise<void> {
   // Asked anew in each attempt: the signer may have another key by now, or be away.
-  const { question: _, ...anew } = call;
-  const pubkey = await signer.getPublicKey(anew);
+  const pubkey = await signer.getPublicKey(call);
   if (pubkey !== expectedPubkey) {
     throw new RepublishError(
       'SignerPubkeyMismatch',
       `the signer says that it signs as ${pubkey}, the account's public key is ${expectedPubkey}`,
     );
   }
-  await proveEncryption(signer, pubkey, call, { recipient });
+  try {
+    await proveEncryption(
+      signer,
+      pubkey,
+      { ...call, question: probe?.question },
+      { recipient: probe?.recipient() },
+    );
+  } catch (thrown) {
+    if (thrown instanceof RepublishError) probe?.onFailed(thrown);
+    throw thrown;
+  }
 }
 
 /**
  * The encryption part of the proof, for a signer whose key is known.
  *
- * @param probe the text to encrypt
+ * @param text to encrypt
  * @param recipient secret key of the one who decrypts; it is wiped here. Default: a fresh one
  * @throws RepublishError SignerCannotEncrypt
  */
@@ -52,13 +71,13 @@ export async function proveEncryption(
   signerPubkey: string,
   call?: SignerCall,
   {
-    probe = probeText(),
+    text = probeText(),
     recipient = generateSecretKey(),
-  }: { probe?: string; recipient?: Uint8Array | undefined } = {},
+  }: { text?: string; recipient?: Uint8Array | undefined } = {},
 ): Promise<void> {
   try {
-    const ciphertext = await encrypted(signer, getPublicKey(recipient), probe, call);
-    if (readWith(recipient, signerPubkey, ciphertext) !== probe)
+    const ciphertext = await encrypted(signer, getPublicKey(recipient), text, call);
+    if (readWith(recipient, signerPubkey, ciphertext) !== text)
       throw cannotEncrypt('what it encrypts is another text than it was given');
   } finally {
     recipient.fill(0);
@@ -96,9 +115,9 @@ export function proveSignature(
   return signer.signEvent(probeDocument(signerPubkey), call);
 }
 
-async function encrypted(signer: Signer, peer: string, probe: string, call?: SignerCall): Promise<string> {
+async function encrypted(signer: Signer, peer: string, text: string, call?: SignerCall): Promise<string> {
   try {
-    return await signer.nip44Encrypt(peer, probe, call);
+    return await signer.nip44Encrypt(peer, text, call);
   } catch (thrown) {
     // The answer cannot be this text in NIP-44.
     if (thrown instanceof RepublishError && thrown.type === 'SignerReturnedWrongEvent')

@@ -139,6 +139,26 @@ describe('bunkers with more than one answer', () => {
     expect(ids).toHaveLength(2);
   }, 60_000);
 
+  test('40: after a repair and a retry the proof is another question, whichever worker asks it', async () => {
+    const taskQueue = `repaired-${process.pid}`;
+    const env = { ...PATIENT, REPUBLISH_TASK_QUEUE: taskQueue };
+    const { id, bunker } = await saga.addOperator({ machines: 1, bunker: { remembersIds: true } });
+    bunker.setFaults(({ method }) => (method === 'nip44_encrypt' ? { error: 'denied' } : undefined));
+    const worker = await saga.startWorker({ env });
+    const run = await startRepublish(saga.client, id, { taskQueue, onFailure: 'hold' });
+    await until(async () => (await run.progress()).phase === 'holding');
+    expect((await run.progress()).blocked).toMatchObject({ type: 'SignerRefused' });
+    bunker.setFaults(undefined);
+    await worker.stop();
+    const another = await saga.startWorker({ env });
+    try {
+      await run.retry();
+      expect(Object.values(await run.result()).flat()).toHaveLength(2);
+    } finally {
+      await another.stop();
+    }
+  }, 90_000);
+
   test.each(['sign_event', 'nip44_encrypt'])(
     '40: a bunker that repeats for ever what it has answered once is asked another question after it (%s)',
     async (refusedMethod) => {

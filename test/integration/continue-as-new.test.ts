@@ -1,3 +1,5 @@
+import { WorkflowNotFoundError } from '@temporalio/client';
+import { followRun } from '../../activities/fleet/follow-run';
 import { RepublishFailed } from '../../client/errors';
 import { fails } from '../support/fails';
 import { republish } from '../support/command-line';
@@ -76,6 +78,32 @@ test('a run of several executions is one run: one result, one audit, one id', as
   await second.result();
   expect(await run.progress()).toMatchObject({ published: 24 });
   expect(await second.progress()).toMatchObject({ unchanged: 12, published: 0 });
+});
+
+test('a fleet follows a run whose first execution Temporal has deleted', async () => {
+  const operator = await saga.addOperator({ machines: 12 });
+  const signing = holdAfter(operator.bunker, 12);
+  const run = await saga.start(operator.id);
+  await soon(async () => signing.isHeld());
+  const { workflowId, runId } = run;
+  const { namespace } = saga.client.options;
+  const workflowExecution = { workflowId, runId };
+  await saga.client.workflowService.deleteWorkflowExecution({ namespace, workflowExecution });
+  const isDeleted = (error: unknown): boolean => error instanceof WorkflowNotFoundError;
+  const first = saga.client.workflow.getHandle(workflowId, runId);
+  await soon(() => first.describe().then(() => false, isDeleted));
+
+  const { signal } = new AbortController();
+  const followed = followRun(
+    saga.client,
+    { operatorUserId: operator.id, runId, request: { operatorUserId: operator.id } },
+    { signal, show: () => undefined },
+  );
+  signing.release();
+  expect(await followed).toEqual({
+    same: true,
+    end: { operatorUserId: operator.id, runId, outcome: 'complete' },
+  });
 });
 
 test('all bad rows are named before the first signature, those of the last page too', async () => {

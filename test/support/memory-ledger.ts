@@ -11,7 +11,7 @@ import type {
 import { pageOf } from '../../rules/page-numbers';
 import type { DocumentSelection } from '../../contract/control';
 import type { Failure } from '../../contract/failures';
-import { type Outcome, OUTCOMES } from '../../contract/progress';
+import { noOutcomes, type Outcome, type OutcomeCounts } from '../../contract/progress';
 
 export interface MemoryDocument {
   page: number;
@@ -187,16 +187,11 @@ function countsOf(documents: MemoryDocument[]): PageCounts {
 }
 
 /** Documents by outcome, as an audit has them. */
-export function outcomesOf(counts: Record<string, PageCounts>): Record<string, Record<Outcome, number>> {
-  return Object.fromEntries(
-    Object.entries(counts).map(([type, ofType]) => [
-      type,
-      Object.fromEntries(OUTCOMES.map((outcome) => [outcome, ofType[outcome] ?? 0])) as Record<
-        Outcome,
-        number
-      >,
-    ]),
-  );
+export function outcomesOf(counts: Record<string, PageCounts>): Record<string, OutcomeCounts> {
+  const names = Object.keys(noOutcomes()) as (keyof OutcomeCounts)[];
+  const ofOne = (ofType: PageCounts): OutcomeCounts =>
+    Object.fromEntries(names.map((name) => [name, ofType[name] ?? 0])) as unknown as OutcomeCounts;
+  return Object.fromEntries(Object.entries(counts).map(([type, ofType]) => [type, ofOne(ofType)]));
 }
 
 function isSelected(row: MemoryDocument, { documentType, machineId }: DocumentSelection): boolean {

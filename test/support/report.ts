@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { DocumentFailure } from '../../contract/failures';
-import type { Progress } from '../../contract/progress';
+import { noOutcomes, type Progress } from '../../contract/progress';
 import type { WrittenAuditRow } from '../../database/audit';
 import type { FleetRecord, ReportedOperator } from '../../database/fleet-report';
 import type { WrittenFleetAuditRow } from '../../database/fleets';
@@ -266,7 +266,7 @@ const FLEET: FleetRecord = {
 };
 
 export function operatorOf(operatorUserId: string, other: Partial<ReportedOperator> = {}): ReportedOperator {
-  const none = { published: 0, unchanged: 0, superseded: 0, skipped: 0, failed: 0 };
+  const none = noOutcomes();
   return {
     operatorUserId,
     runId: idOf(operatorUserId).slice(0, 36),
@@ -294,7 +294,7 @@ export function fleetReportOf(
 }
 
 function manyOperators(operators: number): ReportedOperator[] {
-  const none = { published: 0, unchanged: 0, superseded: 0, skipped: 0, failed: 0 };
+  const none = noOutcomes();
   const lost = (machineId: string): DocumentFailure => ({
     documentType: 'bitspire-fees',
     machineId,

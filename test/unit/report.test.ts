@@ -5,10 +5,11 @@ import { runPage } from '../../client/cli/report/run-page';
 import { summaryOf } from '../../client/cli/report/summary';
 import { tookOf } from '../../client/cli/report/words';
 import { cut } from '../../rules/cut';
-import { noStages } from '../../contract/progress';
+import { noOutcomes, noStages } from '../../contract/progress';
 import type { FailureType } from '../../contract/failures';
 import type { Progress } from '../../contract/progress';
 import { causesOf } from '../../inspection/report/causes';
+import type { OperatorReport } from '../../inspection/report/model';
 import {
   at,
   documentsFor,
@@ -333,6 +334,14 @@ test('operators of a fleet fail for what their documents failed for', () => {
   expect(counts).toMatchObject({ planned: 40, complete: 35, failed: 3, incomplete: 2 });
   expect(howFar).toEqual({ done: 35, of: 40, percent: 87 });
   expect(verdict).toMatchObject({ tone: 'bad', sentence: 'Incomplete. 35 of 40 operators are complete.' });
+});
+
+test('what a person gave up was to stand, in the report of a fleet too', () => {
+  const [operator] = fleetReportOf(1).operators as [OperatorReport];
+  const given = { ...noOutcomes(), published: 3, skipped: 2, givenUp: 1 };
+  const report = fleetReportOf([{ ...operator, counts: { 'bitspire-fees': given } }]);
+  expect(report.documents).toMatchObject({ planned: 3, published: 3, skipped: 2, givenUp: 1 });
+  expect([...fleetPage(report)].join('')).toContain('3 of 4 stand, 1 given up');
 });
 
 test('a long message ends with an ellipsis, and in no half of a character', () => {

@@ -187,7 +187,7 @@ test('what a person gave up was to stand, and is not left to do', () => {
   ]);
   const ended = progressOf({ ...counts, phase: 'done' });
   expect(outcomeLines(ended, 'run-1')).toEqual([
-    'warning: 2 documents were given up, and not published; see: republish audit run-1',
+    'warning: 2 documents were given up; see: republish audit run-1',
     'warning: 2 documents were skipped: not paired yet, or without state; see: republish audit run-1',
     'complete: 3 published, 0 unchanged, 0 superseded, 2 skipped, 2 given up',
   ]);

@@ -4,6 +4,7 @@ import { isGood as hasGoodOutcome } from '../../../contract/progress';
 import { compareIds, machineOf } from '../../../rules/machine-name';
 import type { RelayStanding } from '../../../contract/relay-standing';
 import { didYouMean } from '../../../rules/suggest';
+import { NO_STATE } from '../../../rules/plan';
 import type { AuditReport, ToldAudit, ToldDocument } from '../../../inspection/audit';
 import { byMachine } from '../by-machine';
 import { csv } from '../csv';
@@ -183,7 +184,7 @@ function isGood({ outcome, relays }: ToldDocument): boolean {
 function notes(document: ToldDocument): string[] {
   const { outcome, supersededBy, failure, skippedBecause } = document;
   if (failure !== null && outcome === 'failed') return [`${failure.type}: ${failure.message}`];
-  if (outcome === 'skipped') return [skippedBecause ?? 'has no state'];
+  if (outcome === 'skipped') return [skippedBecause ?? NO_STATE];
   return supersededBy === null ? [] : [`the newer ${short(supersededBy)} stands`];
 }
 

@@ -1,4 +1,6 @@
+import type { OutcomeCounts } from '../../../contract/progress';
 import { cut } from '../../../rules/cut';
+import { givenUpWords, howFar } from '../../../rules/how-far';
 import { grouped } from '../../../rules/page-name';
 import type { FleetReport, OperatorReport } from '../../../inspection/report/model';
 import { npub } from '../../../nostr/keys';
@@ -58,7 +60,7 @@ export function fleetPage(report: FleetReport): Generator<string> {
 }
 
 function* parts(report: FleetReport): Generator<Markup> {
-  const { counts, causes, interventions, operators, howFar } = report;
+  const { counts, causes, interventions, operators } = report;
   const shares = ALL.toReversed().map((state) => ({
     name: STATES[state].name,
     count: counts[state === 'in work' ? 'inWork' : state],
@@ -72,7 +74,7 @@ function* parts(report: FleetReport): Generator<Markup> {
   yield verdictSection(
     markup`Fleet of <b>${plural(counts.planned, 'operator')}</b>`,
     report,
-    bar(shares, howFar),
+    bar(shares, report.howFar),
   );
   yield markup`<div class="pair">${asked(report)}${theFleet(report)}</div>`;
   if (causes.length > 0) yield causesSection(report, links);
@@ -108,7 +110,7 @@ function theFleet(report: FleetReport): Markup {
     facts([
       ['Fleet', id(runId)],
       ...timesOf(report),
-      ['Documents', `${standing(documents)} stand, of runs that have ended`],
+      ['Documents', `${standing(documents)} stand${givenUpWords(documents)}, of runs that have ended`],
       auditFact(report),
     ]),
   );
@@ -143,18 +145,15 @@ function row(operator: OperatorReport, links: Links, withDocuments: boolean): Ma
     failure.type !== 'RepublishIncomplete' &&
     markup`<p>${typeLink(links, failure.type)}: ${foreign(cut(failure.message))}</p>`
   }${runId !== null && markup`<p>run <code class="id">${runId}</code></p>`}<td><i>documents</i>${
-    counts === null ? markup`<span class="soft">none</span>` : `${standing(counts)} stand`
+    counts === null
+      ? markup`<span class="soft">none</span>`
+      : `${standing(counts)} stand${givenUpWords(counts)}`
   }${withDocuments && documents(operator, links)}`;
 }
 
-function standing({
-  published,
-  unchanged,
-  superseded,
-  failed,
-}: NonNullable<OperatorReport['counts']>): string {
-  const stand = published + unchanged + superseded;
-  return `${grouped(stand)} of ${grouped(stand + failed)}`;
+function standing(counts: OutcomeCounts): string {
+  const { done, of } = howFar(counts);
+  return `${grouped(done)} of ${grouped(of)}`;
 }
 
 function documents({ failures, failed }: OperatorReport, links: Links): Markup | false {

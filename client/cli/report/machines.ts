@@ -1,3 +1,4 @@
+import { NO_STATE } from '../../../rules/plan';
 import { grouped } from '../../../rules/page-name';
 import { isGood } from '../../../contract/progress';
 import {
@@ -113,7 +114,7 @@ class Cells {
     const { outcome, failureType, failureMessage, waitsFor } = document;
     if (isGood(outcome)) return false;
     if (failureType === null) {
-      if (outcome === 'skipped') return markup`<p>${foreign(failureMessage ?? 'has no state')}</p>`;
+      if (outcome === 'skipped') return markup`<p>${foreign(failureMessage ?? NO_STATE)}</p>`;
       return markup`<p>${waitsFor === null ? stageOf(document) : markup`waits for ${foreign(waitsFor)}`}</p>`;
     }
     this.#messages += 1;

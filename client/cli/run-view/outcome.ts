@@ -30,7 +30,7 @@ export function completeBut({ planned, skipped, givenUp, lookedIn }: Progress, r
   const without = skipped - givenUp;
   return [
     ...(planned + skipped === 0 ? [noMachines(lookedIn)] : []),
-    ...(givenUp > 0 ? [warning(givenUp, 'given up, and not published')] : []),
+    ...(givenUp > 0 ? [warning(givenUp, 'given up')] : []),
     ...(without > 0 ? [warning(without, 'skipped: not paired yet, or without state')] : []),
   ];
 }

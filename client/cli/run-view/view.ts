@@ -136,7 +136,7 @@ function shortRow(type: string, counts: Counts, columns: number): Line[] {
     (outcome) => `${counts[outcome]} ${outcome}`,
   );
   const { done, of } = howFar(counts);
-  const numbers = `${done} of ${of}`;
+  const numbers = `${done} of ${of}${givenUpWords(counts)}`;
   const all = outcomes.join(', ');
   if (all === '') return [line(['bold', type], ` ${numbers}`)];
   if (widthOf(`${type} ${numbers}  ${all}`) < columns)
