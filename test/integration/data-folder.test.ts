@@ -192,7 +192,7 @@ describe('start', () => {
       type === 'REQ' ? { delayMs: 4_000 } : undefined,
     );
     const terminal = republishInTerminal(['start', 'operator-1', '--data', folder], {
-      env: { ...env, ...nodePath(), REPUBLISH_RELAYS: slow.url },
+      env: { ...env, ...nodePath(), REPUBLISH_RELAYS: slow.url, REPUBLISH_RELAY_TIMEOUT_MS: '60000' },
       columns: 120,
       // The line must still be there when it is looked for: the view alone is as high as a usual terminal.
       rows: 45,
@@ -200,10 +200,14 @@ describe('start', () => {
     try {
       // All at once: a frame may come in parts.
       const hint = 'Ctrl-C stops: documents in work are finished, and the run rests.';
-      await until(() => {
-        const screen = terminal.screen();
-        return /█.* of 80/.test(screen) && screen.includes(hint);
-      }, 90_000);
+      await until(
+        () => {
+          const screen = terminal.screen();
+          return /█.* of 80/.test(screen) && screen.includes(hint);
+        },
+        90_000,
+        terminal.screen,
+      );
       const listed = execFileSync('ps', ['-A', '-o', 'pid=,args='], { encoding: 'utf8' });
       const worker = new RegExp(`^\\s*(\\d+) \\S*node\\S* .*main.js worker --data ${folder}$`, 'm').exec(
         listed,

@@ -60,7 +60,7 @@ export async function bundleWorkflows(workflowsPath = '../../workflows/index.ts'
  * step is retried. All else in the workflows is as in production.
  */
 const HURRIED: [what: RegExp, instead: string][] = [
-  [/(?<=heartbeatTimeout: |HEARTBEAT = )'15 seconds'/g, "'4 seconds'"],
+  [/(?<=heartbeatTimeout: |HEARTBEAT = )'15 seconds'/g, "'10 seconds'"],
   [/(?<=initialInterval: )'1 second'/g, "'200 milliseconds'"],
 ];
 
