@@ -233,8 +233,7 @@ function remediesOf({ causes }: JudgedRun): string[] {
 }
 
 function remarksOf({ state, counts, relays, swept }: JudgedRun): string[] {
-  const { givenUp } = counts;
-  const without = counts.skipped - givenUp;
+  const without = counts.skipped - counts.givenUp;
   const behind = relays.filter(({ others }) => others.some((each) => each.state !== 'newer')).length;
   return [
     ...(counts.superseded > 0
@@ -243,7 +242,6 @@ function remarksOf({ state, counts, relays, swept }: JudgedRun): string[] {
             `newer one stands, and machines take that.`,
         ]
       : []),
-    ...(givenUp > 0 ? [`${documents(givenUp, 'was', 'were')} given up by a person.`] : []),
     ...(without > 0 ? [`${documents(without, 'had', 'had')} nothing to publish.`] : []),
     ...(behind > 0
       ? [
