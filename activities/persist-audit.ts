@@ -1,6 +1,6 @@
 import type { PersistAuditInput, PersistAuditResult } from '../contract/activities';
 import { type DocumentFailure, type Failure, remedyFor } from '../contract/failures';
-import { noOutcomes, type RunOutcome } from '../contract/progress';
+import { isGivenUp, noOutcomes, type RunOutcome } from '../contract/progress';
 import { appendAudit, type AuditRow, auditOfRun } from '../database/audit';
 import {
   closeRun,
@@ -81,6 +81,7 @@ function auditRow(input: PersistAuditInput, documents: OutcomeRow[]): AuditRow {
     if (outcome === null) continue;
     const ofType = (counts[documentType] ??= noOutcomes());
     ofType[outcome] += 1;
+    if (isGivenUp({ outcome, failureType: row.failureType })) ofType.givenUp += 1;
     if (outcome === 'failed' && row.failureType !== null) {
       failures.push({
         documentType,
@@ -91,7 +92,6 @@ function auditRow(input: PersistAuditInput, documents: OutcomeRow[]): AuditRow {
       });
     }
     if (outcome === 'skipped') {
-      if (row.failureType === 'GivenUp') ofType.givenUp += 1;
       skipped.push({
         documentType,
         machineId,

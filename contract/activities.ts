@@ -2,7 +2,7 @@ import type { DocumentSelection, Intervention } from './control';
 import type { DocumentFailure, Failure } from './failures';
 import type { FleetActivities } from './fleet-activities';
 import type { RepublishInput } from './input';
-import type { Outcome, OutcomeCounts, Stages, WaitingDocument } from './progress';
+import type { OutcomeCounts, Stages, WaitingDocument } from './progress';
 
 /**
  * The activities, as the workflow sees them. Inputs and results are wire format and stay small: no state, no
@@ -118,7 +118,7 @@ export interface RunLimits {
  * Documents of a page: without an outcome (`open`), by outcome, how many of the skipped ones a person gave up,
  * and how far they are. What is 0 is left out.
  */
-export type PageCounts = Partial<Record<'open' | Outcome | 'givenUp' | keyof Stages, number>>;
+export type PageCounts = Partial<Record<'open' | keyof OutcomeCounts | keyof Stages, number>>;
 
 export type PageEntry = [page: number, counts: PageCounts];
 

@@ -38,6 +38,20 @@ export interface OutcomeCounts extends Record<Outcome, number> {
   givenUp: number;
 }
 
+/** The keys of `OutcomeCounts`. */
+export const COUNTED = [...OUTCOMES, 'givenUp'] as const satisfies readonly (keyof OutcomeCounts)[];
+
+/** A person gave the document up (`republish skip`). Other skipped documents had nothing to publish. */
+export function isGivenUp({
+  outcome,
+  failureType,
+}: {
+  outcome: Outcome | null;
+  failureType: FailureType | null;
+}): boolean {
+  return outcome === 'skipped' && failureType === 'GivenUp';
+}
+
 export interface Counts extends OutcomeCounts {
   /** What there is to do: all documents but the skipped ones. */
   planned: number;

@@ -1,5 +1,6 @@
 import type { LedgerView, PageCounts } from '../contract/activities';
 import {
+  COUNTED,
   type Counts,
   noCounts,
   noStages,
@@ -62,7 +63,7 @@ export class Tally {
     const total = { ...noCounts(), open: 0, stages: noStages() };
     for (const counts of Object.values(this.counts)) {
       const ofType = countsOf(counts);
-      for (const key of ['planned', 'givenUp', ...OUTCOMES] as const) total[key] += ofType[key];
+      for (const key of ['planned', ...COUNTED] as const) total[key] += ofType[key];
       for (const stage of Object.keys(total.stages) as (keyof Stages)[])
         total.stages[stage] += counts[stage] ?? 0;
       total.open += counts.open ?? 0;

@@ -33,7 +33,8 @@ function share(progress: Progress): string {
   if (planned === 0 && skipped === 0) return '';
   const { done, of, percent } = howFar(progress);
   const inPercent = percent === undefined ? '' : ` (${percent} %)`;
-  return `: ${done} of ${of} documents${inPercent}${failed > 0 ? `, ${failed} failed` : ''}${givenUpWords(progress)}`;
+  const inFailures = failed > 0 ? `, ${failed} failed` : '';
+  return `: ${done} of ${of} documents${inPercent}${inFailures}${givenUpWords(progress)}`;
 }
 
 /** A run without machines is complete. Most likely it looked in the wrong place. */

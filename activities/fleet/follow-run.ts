@@ -9,6 +9,8 @@ import { differencesOf } from '../../rules/same-request';
 import type { ActivityCall } from '../dependencies';
 import { type DescribedRun, describeRun, newestOfChain } from '../../temporal/describe-run';
 
+type HowEnded = Pick<OperatorEnd, 'outcome' | 'failure'>;
+
 const DELETED = 'Temporal has no such run any more';
 
 /**
@@ -24,22 +26,15 @@ export async function followRun(
   const newest = (): Promise<DescribedRun | undefined> => newestOfChain(client, workflowId, runId);
   // A run may hold for weeks. Temporal deletes its first execution meanwhile, and the run goes on.
   const described = (runId && (await describeRun(client, { workflowId, runId }))) || (await newest());
-  const first = runId ?? (described?.firstRunId || described?.current);
-  const end = (ended: Pick<OperatorEnd, 'outcome' | 'failure'>): OperatorEnd => ({
-    operatorUserId,
-    ...(first === undefined ? {} : { runId: first }),
-    ...ended,
-  });
-  const unknownEnd = (message: string): OperatorEnd =>
-    end({ outcome: 'failed', failure: { type: 'Unexpected', message } });
-  if (described === undefined) return { same: false, end: unknownEnd(DELETED) };
+  if (described === undefined)
+    return { same: false, end: { operatorUserId, ...(runId ? { runId } : {}), ...unknownEnd(DELETED) } };
   const { current, startedAt } = described;
+  const first = runId ?? (described.firstRunId || current);
+  const end = (ended: HowEnded): OperatorEnd => ({ operatorUserId, runId: first, ...ended });
   const differs = differencesOf(await requestInHistory(client, { workflowId, runId: current }), request);
   const same = differs.length === 0;
   if (!same) {
-    show(() => ({
-      waitsFor: { operatorUserId, runId: first ?? current, begunAt: startedAt, differs },
-    }));
+    show(() => ({ waitsFor: { operatorUserId, runId: first, begunAt: startedAt, differs } }));
   }
   try {
     // The SDK's long poll cannot be aborted, but this wait can.
@@ -51,8 +46,12 @@ export async function followRun(
     // For a run of another request only its end matters. This worker may not be able to read how it ended.
     signal.throwIfAborted();
     const now = await newest();
-    if (now === undefined) return { same, end: unknownEnd(DELETED) };
+    if (now === undefined) return { same, end: end(unknownEnd(DELETED)) };
     if (same || !now.isClosed) throw thrown;
-    return { same, end: unknownEnd('how it ended cannot be read here') };
+    return { same, end: end(unknownEnd('how it ended cannot be read here')) };
   }
+}
+
+function unknownEnd(message: string): HowEnded {
+  return { outcome: 'failed', failure: { type: 'Unexpected', message } };
 }

@@ -4,9 +4,9 @@ import type { Probe } from '../../nostr/signers/prove';
 
 interface Proof {
   runId: string;
-  /** As `nameOfSigner` makes it. */
+  /** The result of `nameOfSigner`. */
   signer: string;
-  /** When the workflow asked for it, in ms since 1970: each attempt has the same, a person's retry another. */
+  /** When the workflow asked for it, in ms since 1970: the same in each attempt, another after a retry. */
   scheduledAtMs: number;
 }
 
@@ -16,7 +16,7 @@ interface Proof {
  * that cannot be used: some bunkers repeat it for ever.
  */
 export class Probes {
-  /** How many answers could not be used. A worker that starts anew meets them again, if the bunker repeats them. */
+  /** By proof: how many answers could not be used. After a restart of the worker it counts from 0 again. */
   readonly #useless = new Map<string, number>();
 
   /** @param key of this worker's secrets; every worker has the same */

@@ -150,7 +150,7 @@ export class Sweeper {
     };
   }
 
-  /** Those of them for which LNbits has another account key, machine or state now. */
+  /** The documents whose account key, machine or state in LNbits has changed since they were published. */
   async #notRight(documents: readonly SweptDocument[]): Promise<ReadonlySet<SweptDocument>> {
     const { account, outdated, changed } = await compare(this.deps, this.sweeping.run, documents);
     return new Set(account === undefined ? [...outdated.keys(), ...changed] : documents);

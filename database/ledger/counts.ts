@@ -1,5 +1,5 @@
 import type { PageCounts } from '../../contract/activities';
-import { OUTCOMES } from '../../contract/progress';
+import { COUNTED, OUTCOMES } from '../../contract/progress';
 import { GOOD } from './documents';
 
 const outcomes = OUTCOMES.map(
@@ -22,7 +22,7 @@ export const COUNTS = `(count(*) FILTER (WHERE outcome IS NULL))::int AS open, $
 
 export type CountsRow = Record<keyof PageCounts, number>;
 
-const NAMES = ['open', ...OUTCOMES, 'givenUp', 'encrypted', 'signed', 'sent', 'standing'] as const;
+const NAMES = ['open', ...COUNTED, 'encrypted', 'signed', 'sent', 'standing'] as const;
 
 /** The counts as a page returns them, without the zeros. */
 export function countsOf(row: CountsRow): PageCounts {

@@ -1,5 +1,5 @@
 import { noOperators } from '../../contract/fleet';
-import { type Counts, noCounts, type OutcomeCounts, OUTCOMES } from '../../contract/progress';
+import { COUNTED, type Counts, noCounts, type OutcomeCounts } from '../../contract/progress';
 import { howFarOfFleet } from '../../rules/how-far';
 import type { Queryable } from '../../database/connection';
 import { type FleetRecord, type ReportedOperator, reportedOperators } from '../../database/fleet-report';
@@ -82,7 +82,7 @@ function operatorReport({ counts, ...operator }: ReportedOperator): OperatorRepo
 
 function sumOf(counts: Iterable<OutcomeCounts>): Counts {
   const sum = noCounts();
-  for (const each of counts) for (const key of [...OUTCOMES, 'givenUp'] as const) sum[key] += each[key];
+  for (const each of counts) for (const key of COUNTED) sum[key] += each[key];
   sum.planned = sum.published + sum.unchanged + sum.superseded + sum.failed;
   return sum;
 }

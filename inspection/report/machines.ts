@@ -1,4 +1,4 @@
-import { type Counts, isGood, noCounts, type WaitingDocument } from '../../contract/progress';
+import { type Counts, isGivenUp, isGood, noCounts, type WaitingDocument } from '../../contract/progress';
 import type { ReportedDocument } from '../../database/ledger/report';
 import type { Grade, MachineReport, RelayReport, RunReport } from './model';
 
@@ -54,7 +54,7 @@ export function countsOf(
     for (const sum of [counts, ofType]) {
       sum[outcome ?? 'open'] += 1;
       if (outcome !== 'skipped') sum.planned += 1;
-      else if (failureType === 'GivenUp') sum.givenUp += 1;
+      if (isGivenUp({ outcome, failureType })) sum.givenUp += 1;
     }
   }
   return { counts, byType: Object.fromEntries(byType) };

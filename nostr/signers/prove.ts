@@ -18,7 +18,7 @@ export interface Probe {
   question: RunQuestion;
   /** Makes the secret key of the one who decrypts, 32 bytes. */
   recipient(): Uint8Array;
-  /** Called where the signer did not encrypt the text, or not well. */
+  /** Called when the encryption failed, or its result cannot be decrypted to the same text. */
   onFailed(failure: RepublishError): void;
 }
 

@@ -181,8 +181,8 @@ describe('the signer misbehaves', () => {
       await second.stop();
       expect(failure).toBeUndefined();
       expect(new Set(ids).size).toBe(12);
-      // One for each document and attempt. On a busy machine one may be taken for lost and made again; an extra
-      // answer is no reason to ask.
+      // Each attempt asks once for each document. On a busy machine Temporal may take an attempt for lost and
+      // make another. An extra answer makes nobody ask again.
       const attempts = await saga.attempts(run.runId);
       expect(asked(operator, 'sign_event')).toBeGreaterThanOrEqual(12);
       expect(asked(operator, 'sign_event')).toBeLessThanOrEqual(

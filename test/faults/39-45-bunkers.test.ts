@@ -24,7 +24,8 @@ describe('bunkers as they are', () => {
     bunker.requests.filter(({ method }) => method === 'sign_event').length;
 
   test('39: a bunker that does one after the other is asked for no more than it can answer in time', async () => {
-    // Eight at once would each wait for longer than the deadline. Two leave time for a busy machine.
+    // If eight were asked at once, the last answers would come after the deadline. With two at once they come
+    // long before it, also on a busy machine.
     const operator = await addOperatorWithCanaries(saga, {
       machines: 5,
       bunker: { answerDelayMs: BUNKER_TIMEOUT_MS / 7.5, concurrency: 1 },

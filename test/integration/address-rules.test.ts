@@ -83,7 +83,7 @@ async function whyUnreachable(
   namedRelays?: string[],
 ): Promise<string> {
   const client = open(relay, rules, connectTimeoutMs, namedRelays);
-  // As soon as it has failed: no time limit decides which reason is told.
+  // It rejects at the first failure. With a time limit, the limit could be told in place of the reason.
   const error = await fails(RepublishError, client.untilReachable());
   expect(error.type).toBe('SignerUnreachable');
   expect(error.message).not.toMatch(/\bE[A-Z]{4,}|getaddrinfo|server response|canary|errno|connect /);

@@ -18,7 +18,7 @@ import {
 } from '../support/bunker-clients';
 import { until } from '../support/until';
 
-/** A relay is reached and has answered by then, also where the process was paused for a moment. */
+/** Enough time to reach a relay and to get its answer, also if the process is paused for a moment. */
 const REACHED_MS = 3_000;
 
 describe('the way to the bunker', () => {

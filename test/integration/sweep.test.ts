@@ -6,7 +6,7 @@ import { type Saga, type SagaOperator, startSaga } from '../support/saga';
 import { until } from '../support/until';
 
 const FEES = 'bitspire-fees';
-/** A relay that answers does so within that time on a busy machine too. */
+/** Long enough for every relay that answers, also on a busy machine. */
 const RELAY_TIMEOUT = { REPUBLISH_RELAY_TIMEOUT_MS: '20000' };
 
 /** What the sweep finds, and what it makes of it, on real relays. */

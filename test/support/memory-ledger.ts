@@ -11,7 +11,7 @@ import type {
 import { pageOf } from '../../rules/page-numbers';
 import type { DocumentSelection } from '../../contract/control';
 import type { Failure } from '../../contract/failures';
-import { noOutcomes, type Outcome, type OutcomeCounts } from '../../contract/progress';
+import { COUNTED, isGivenUp, type Outcome, type OutcomeCounts } from '../../contract/progress';
 
 export interface MemoryDocument {
   page: number;
@@ -178,7 +178,7 @@ function countsOf(documents: MemoryDocument[]): PageCounts {
   const add = (key: keyof PageCounts): void => void (counts[key] = (counts[key] ?? 0) + 1);
   for (const { outcome, isSigned, failure } of documents) {
     add(outcome ?? 'open');
-    if (outcome === 'skipped' && failure?.type === 'GivenUp') add('givenUp');
+    if (isGivenUp({ outcome, failureType: failure?.type ?? null })) add('givenUp');
     const isStanding = outcome === 'published' || outcome === 'unchanged' || outcome === 'superseded';
     if (isSigned || isStanding) for (const stage of ['encrypted', 'signed'] as const) add(stage);
     if (isStanding) for (const stage of ['sent', 'standing'] as const) add(stage);
@@ -188,9 +188,8 @@ function countsOf(documents: MemoryDocument[]): PageCounts {
 
 /** Documents by outcome, as an audit has them. */
 export function outcomesOf(counts: Record<string, PageCounts>): Record<string, OutcomeCounts> {
-  const names = Object.keys(noOutcomes()) as (keyof OutcomeCounts)[];
   const ofOne = (ofType: PageCounts): OutcomeCounts =>
-    Object.fromEntries(names.map((name) => [name, ofType[name] ?? 0])) as unknown as OutcomeCounts;
+    Object.fromEntries(COUNTED.map((name) => [name, ofType[name] ?? 0])) as unknown as OutcomeCounts;
   return Object.fromEntries(Object.entries(counts).map(([type, ofType]) => [type, ofOne(ofType)]));
 }
 

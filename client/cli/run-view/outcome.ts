@@ -19,14 +19,16 @@ export function outcomeLines(progress: Progress | null, runId: string): string[]
   const { published, unchanged, superseded, skipped, givenUp } = progress;
   return [
     ...completeBut(progress, runId),
-    `complete: ${published} published, ${unchanged} unchanged, ${superseded} superseded, ${skipped - givenUp} skipped${givenUpWords(progress)}`,
+    `complete: ${published} published, ${unchanged} unchanged, ${superseded} superseded, ` +
+      `${skipped - givenUp} skipped${givenUpWords(progress)}`,
   ];
 }
 
 /** What changes how the end of a complete run is read. */
 export function completeBut({ planned, skipped, givenUp, lookedIn }: Progress, runId: string): string[] {
+  const see = commandLine('audit', runId);
   const warning = (count: number, what: string): string =>
-    `warning: ${count} document${count === 1 ? ' was' : 's were'} ${what}; see: ${commandLine('audit', runId)}`;
+    `warning: ${count} document${count === 1 ? ' was' : 's were'} ${what}; see: ${see}`;
   const without = skipped - givenUp;
   return [
     ...(planned + skipped === 0 ? [noMachines(lookedIn)] : []),

@@ -131,7 +131,8 @@ export class PlainLines {
     const counts =
       of === 0
         ? phase
-        : `${phase}: ${done} of ${of} documents (${published} published, ${unchanged} unchanged, ${skipped - givenUp} skipped${givenUpWords(progress)}, ${failed} failed); ${stageWords(stages)}`;
+        : `${phase}: ${done} of ${of} documents (${published} published, ${unchanged} unchanged, ` +
+          `${skipped - givenUp} skipped${givenUpWords(progress)}, ${failed} failed); ${stageWords(stages)}`;
     const isDue = phase !== this.#phase || nowMs - this.#countsAtMs >= COUNTS_EVERY_MS;
     if (counts === this.#counts || !isDue) return [];
     this.#counts = counts;
