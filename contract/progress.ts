@@ -34,7 +34,7 @@ export type Phase =
 
 /** Documents by outcome. */
 export interface OutcomeCounts extends Record<Outcome, number> {
-  /** Of the skipped ones those that a person gave up (`republish skip`). They were to stand. */
+  /** How many of the skipped documents a person gave up (`republish skip`). `skipped` counts them too. */
   givenUp: number;
 }
 

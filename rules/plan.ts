@@ -10,15 +10,15 @@ export interface MachineKey {
   isShared: boolean;
 }
 
-/** Why nothing is published for a machine without rows, unless the document type names it otherwise. */
+/** Why nothing is published for a machine without rows, if the document type gives no other reason. */
 export const NO_STATE = 'has no state';
 
 /** What is known of a document when it is planned. */
 export interface KnownOfPlan {
   key: MachineKey;
-  /** Of today's rows: a document that can be published, why it cannot be, or that there are none. */
+  /** The rows as they are now: they can be published, there are none, or why they cannot be published. */
   state: 'publishable' | 'none' | Failure;
-  /** How the document type names a machine without rows. */
+  /** The reason that the document type gives for a machine without rows. */
   withoutState: string | undefined;
 }
 

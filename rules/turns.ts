@@ -1,7 +1,7 @@
 /**
- * The order in which an attempt takes things that may have been tried before: those with the fewest tries
- * first. Among them each attempt begins with another one, so that one which never succeeds does not hold up
- * the others.
+ * The order in which an attempt takes things that may have been tried before. The things with the fewest tries
+ * come first. When their number of tries has risen, the next attempt begins with the next thing of this group:
+ * a thing that never succeeds does not hold up the others.
  */
 export function inTurn<T>(things: readonly T[], triesOf: (thing: T) => number): T[] {
   const least = Math.min(...things.map(triesOf));

@@ -3,11 +3,11 @@ import { optionalTsToDate } from '@temporalio/common/lib/time';
 
 /** `WorkflowExecutionStatus` in Temporal's API: unknown, running, continued as new, paused. */
 const GOING_ON: readonly number[] = [0, 1, 6, 8];
-/** gRPC. */
+/** The status code of gRPC. */
 const NOT_FOUND = 5;
 
 export interface DescribedRun {
-  /** The newest execution. */
+  /** The execution that was asked for. Without a run id: the newest. */
   current: string;
   /** The first execution of its chain. */
   firstRunId: string;

@@ -11,20 +11,25 @@ export interface Update<Request> {
   deadlineMs: number;
 }
 
+interface Chain {
+  workflowId: string;
+  /** Of the first execution. */
+  runId: string;
+}
+
 const PAUSE_MS = 200;
 
 /**
- * Sends an update to the newest execution of a chain. Between two executions nobody can take an update, and
- * the next execution can: it is sent again while the chain continues.
+ * Sends an update to the newest execution of a chain. Between two executions nobody can take the update. Then
+ * it is sent again, because the next execution can take it.
  *
- * @param chain by the run id of its first execution
- * @param continues whether the chain has not ended
+ * @param continues tells whether the chain is still running
  * @returns the answer
- * @throws the errors of `executeUpdate`, of which WorkflowNotFoundError at the deadline or where it has ended
+ * @throws the errors of `executeUpdate`. WorkflowNotFoundError: the chain has ended, or the deadline is over
  */
 export async function sendUpdate<Answer, Request>(
   client: Client,
-  { workflowId, runId }: { workflowId: string; runId: string },
+  { workflowId, runId }: Chain,
   { name, request, updateId, deadlineMs }: Update<Request>,
   continues: () => Promise<boolean>,
 ): Promise<Answer> {

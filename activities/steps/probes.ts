@@ -6,20 +6,20 @@ interface Proof {
   runId: string;
   /** The result of `nameOfSigner`. */
   signer: string;
-  /** When the workflow asked for it, in ms since 1970: the same in each attempt, another after a retry. */
+  /** When the workflow asked for it, in ms since 1970. After `republish retry` it is another time. */
   scheduledAtMs: number;
 }
 
 /**
  * What proofs ask a signer to encrypt. It is the same question in each attempt and on each worker: a person
- * answers it once, and an answer that comes between two attempts counts. It is another one after an answer
- * that cannot be used: some bunkers repeat it for ever.
+ * answers it once, and an answer that comes between two attempts counts. After a refusal, or another answer
+ * that cannot be used, the question changes, because some bunkers give the old answer again for ever.
  */
 export class Probes {
   /** By proof: how many answers could not be used. After a restart of the worker it counts from 0 again. */
   readonly #useless = new Map<string, number>();
 
-  /** @param key of this worker's secrets; every worker has the same */
+  /** @param key the `fingerprintKey`: every worker has the same */
   constructor(private readonly key: Uint8Array) {}
 
   of(proof: Proof): Probe {
@@ -27,6 +27,7 @@ export class Probes {
     const name = nameOf(proof);
     const useless = this.#useless.get(name) ?? 0;
     return {
+      // The time makes it another question after `republish retry`, the count after a useless answer.
       question: { runId, n: scheduledAtMs + useless },
       recipient: () => createHmac('sha256', this.key).update(`recipient of the proof of ${runId}`).digest(),
       onFailed: (failure) => {

@@ -27,7 +27,7 @@ const commands = commandsOf(program);
 const named = commands.filter(([name]) => name !== '');
 
 /** They print no data: a log for machines already, a script, a story to watch, and groups of commands. */
-const WITHOUT_DATA = ['worker', 'completion', 'demo', 'signer', 'fleet'];
+const WITHOUT_JSON = ['worker', 'completion', 'demo', 'signer', 'fleet'];
 
 function helpOf(command: Command): string {
   let text = '';
@@ -43,7 +43,7 @@ describe('every command', () => {
     expect(first).toContain(`republish ${name}`.trim());
   });
 
-  test.each(named.filter(([name]) => !WITHOUT_DATA.includes(name)))('%s has --json', (_, command) => {
+  test.each(named.filter(([name]) => !WITHOUT_JSON.includes(name)))('%s has --json', (_, command) => {
     expect(command.options.map(({ long }) => long)).toContain('--json');
   });
 

@@ -49,7 +49,7 @@ export class RunsInWork {
     this.#inWork.delete(operatorUserId);
   }
 
-  /** Operators whose own run waits for the end of another run. */
+  /** Operators without a run: it has not begun, or waits for the end of another run. */
   get withoutRun(): string[] {
     return [...this.#inWork].flatMap(([operator, { run }]) => (run === undefined ? [operator] : []));
   }
@@ -72,15 +72,15 @@ export class RunsInWork {
       const runs = asked.flatMap(({ run }) => run ?? []);
       const who = { ...(by == null ? {} : { by }), ...(reason == null ? {} : { reason }) };
       const pausedBefore = asked.filter(({ paused }) => paused);
-      // Until it is known: a run that is paused and not known to be would never be resumed.
+      // Set before the answer comes. If the answer is lost, a paused run would otherwise never be resumed.
       if (action === 'pause') for (const inWork of asked) inWork.paused = true;
       const { taken, unanswered } = await this.speakToRuns({ action, runs, ...who });
       const isIn = (list: string[], { run }: InWork): boolean => list.includes(run?.operatorUserId ?? '');
       for (const inWork of asked) {
         const hasRefused = !isIn([...taken, ...unanswered], inWork);
-        // A run that refuses a pause is paused already: by the fleet before, or by a person.
+        // A run that refuses a pause is paused already (by the fleet or by a person), or it is ending.
         if (action === 'pause' && hasRefused) inWork.paused = pausedBefore.includes(inWork);
-        // A run that refuses to be resumed is not paused any more.
+        // A run that takes the resume, or refuses it, is not paused any more.
         else if (action === 'resume' && !isIn(unanswered, inWork)) inWork.paused = false;
       }
       return { operators: taken.length, ...(unanswered.length === 0 ? {} : { unanswered }) };
